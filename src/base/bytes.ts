@@ -1,0 +1,53 @@
+/**
+ * Byte arrays: joining, length prefixes, comparison. docs/protocol.md §1.
+ *
+ * @module
+ */
+
+/** Bytes that no other thread can change: not over a `SharedArrayBuffer`. */
+export type Bytes = Uint8Array<ArrayBuffer>
+
+/** Writes u64(value) big-endian at `offset`; lengths stay below 2^32, so the upper half is zero. */
+function writeLength(target: Bytes, offset: number, value: number): void {
+  target[offset + 4] = value >>> 24
+  target[offset + 5] = value >>> 16
+  target[offset + 6] = value >>> 8
+  target[offset + 7] = value
+}
+
+/** `a ‖ b ‖ …` */
+export function concat(...parts: readonly Bytes[]): Bytes {
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+/** `head ‖ lp(field) ‖ … ‖ tail`, in one allocation; `lp(x)` is `u64(length of x) ‖ x`. */
+export function concatPrefixed(head: Bytes, fields: readonly Bytes[], tail?: Bytes): Bytes {
+  let length = head.length + (tail?.length ?? 0)
+  for (const field of fields) length += 8 + field.length
+  const joined = new Uint8Array(length)
+  joined.set(head)
+  let offset = head.length
+  for (const field of fields) {
+    writeLength(joined, offset, field.length)
+    joined.set(field, offset + 8)
+    offset += 8 + field.length
+  }
+  if (tail) joined.set(tail, offset)
+  return joined
+}
+
+/** Compares without stopping at the first difference. Lengths are public. */
+export function equalConstantTime(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0)
+  return difference === 0
+}

@@ -1,0 +1,67 @@
+/**
+ * The one error class. Codes are API: renaming one is a breaking change.
+ * Everything that depends on a secret shares `ERR_OPEN_FAILED`, one message, and no cause (docs/protocol.md §3.4).
+ *
+ * @module
+ */
+
+/**
+ * What went wrong, for code to act on.
+ *
+ * - `ERR_OPEN_FAILED`: not an envelope for this reader (docs/protocol.md §3.4, steps 1 to 7). The cause is never told.
+ * - `ERR_STALE`: authentic, but outside the freshness window.
+ * - `ERR_REPLAYED`: authentic, but seen before.
+ * - `ERR_QUARANTINED`: authentic, but from a time that the store may have forgotten. Try again after `retryAfterSeconds`.
+ * - `ERR_STORE`: the replay store failed, was too slow, or gave an odd answer. Nothing was accepted.
+ * - `ERR_STORE_FULL`: the replay store holds as many ids as it may.
+ * - `ERR_KEY`: a key that this protocol refuses (docs/protocol.md §2), or one that may not be exported.
+ * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked. Nothing was claimed; the same envelope may be tried again.
+ * - `ERR_TOO_LARGE`: the message to seal is above the limit.
+ * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
+ * - `ERR_UNSUPPORTED`: this runtime or backend cannot do that; the message says what can.
+ */
+export type ErrorCode =
+  | "ERR_OPEN_FAILED"
+  | "ERR_STALE"
+  | "ERR_REPLAYED"
+  | "ERR_QUARANTINED"
+  | "ERR_STORE"
+  | "ERR_STORE_FULL"
+  | "ERR_KEY"
+  | "ERR_KEY_UNAVAILABLE"
+  | "ERR_TOO_LARGE"
+  | "ERR_MESSAGE_FORMAT"
+  | "ERR_UNSUPPORTED"
+
+/** What a {@link SealwireError} may carry besides its code and message. */
+export interface SealwireErrorDetails {
+  /** The error underneath, where telling it gives nothing away. */
+  readonly cause?: unknown
+  /** Seconds after which the same call can succeed. */
+  readonly retryAfterSeconds?: number
+}
+
+/**
+ * Every refusal by this library. Test `error.code`, not `instanceof` alone: two installed copies have two classes.
+ *
+ * A caller's own mistake is a `TypeError` or `RangeError` instead.
+ */
+export class SealwireError extends Error {
+  /** Always `"SealwireError"`, also after minification. */
+  override readonly name: string = "SealwireError"
+  /** What went wrong, for code to act on. */
+  readonly code: ErrorCode
+  /** Seconds after which the same call can succeed; undefined where waiting does not help. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string, details: SealwireErrorDetails = {}) {
+    super(message, "cause" in details ? { cause: details.cause } : undefined)
+    this.code = code
+    this.retryAfterSeconds = details.retryAfterSeconds
+  }
+}
+
+/** Steps 1 to 7 of docs/protocol.md §3.4 fail in this one way. */
+export function openFailed(): SealwireError {
+  return new SealwireError("ERR_OPEN_FAILED", "not an envelope that this reader can open")
+}
