@@ -1,0 +1,140 @@
+/**
+ * The envelope's layout: text ⇄ segments, and the plaintext's fields ⇄ bytes. No cryptography. docs/protocol.md §3.2 and §3.4.
+ *
+ * @module
+ */
+
+import { decodeBase64url, encodeBase64url } from "#base64url"
+
+import { type Bytes, concat } from "../base/bytes.ts"
+import { encodeAscii } from "../base/text.ts"
+import { type AesGcmOutput } from "../crypto/backend.ts"
+import { HASH_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
+import {
+  ENVELOPE_TYPES,
+  type EnvelopeType,
+  type Header,
+  headerSegmentLengths,
+  parseHeader,
+} from "./header.ts"
+
+/** `D(32) ‖ seed(32) ‖ u16(length of S)`: what stands before S and M in the plaintext. */
+const FIXED_BYTES = HASH_BYTES + KEY_BYTES + 2
+/** The signature of §3.3 takes 250 bytes; nothing longer has a meaning. */
+const MAX_SIGNATURE_BYTES = 512
+
+const IV_CHARACTERS = 16
+const TAG_CHARACTERS = 22
+/** An encrypted key under a modulus of 2048, 3072 or 4096 bits. */
+const ENCRYPTED_KEY_CHARACTERS: readonly number[] = [342, 512, 683]
+
+const charactersOf = (bytes: number): number => Math.ceil((bytes * 4) / 3)
+
+/** An envelope taken apart: canonical, of the right lengths, its header within the grammar. */
+export interface Envelope {
+  readonly header: Header
+  /** H, the header segment: what the tag and the digest cover. */
+  readonly headerSegment: Bytes
+  /** `jti`, decoded. */
+  readonly nonce: Bytes
+  readonly encryptedKey: Bytes
+  readonly iv: Bytes
+  /** Ciphertext ‖ tag. */
+  readonly sealed: Bytes
+}
+
+function splitSegments(text: string): readonly string[] | undefined {
+  const dots: number[] = []
+  // stops at the fifth dot: a million of them cost no more
+  for (let dot = text.indexOf("."); dot !== -1; dot = text.indexOf(".", dot + 1)) {
+    if (dots.push(dot) > 4) return undefined
+  }
+  if (dots.length !== 4) return undefined
+  return [0, ...dots.map((dot) => dot + 1)].map((start, i) => text.slice(start, dots[i]))
+}
+
+function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
+  const [header = 0, encryptedKey = 0, iv, ciphertext = 0, tag] = segments.map((segment) => segment.length)
+  const encryptedKeys = ENVELOPE_TYPES[type].alg === "dir" ? [0] : ENCRYPTED_KEY_CHARACTERS
+  return (
+    headerSegmentLengths(type).includes(header) &&
+    encryptedKeys.includes(encryptedKey) &&
+    iv === IV_CHARACTERS &&
+    ciphertext >= charactersOf(FIXED_BYTES) &&
+    tag === TAG_CHARACTERS
+  )
+}
+
+/** The longest envelope for messages up to a size. */
+export function maxEnvelopeCharacters(maxMessageBytes: number): number {
+  const header = Math.max(...headerSegmentLengths("sw1-stream"))
+  const encryptedKey = Math.max(...ENCRYPTED_KEY_CHARACTERS)
+  const ciphertext = charactersOf(FIXED_BYTES + MAX_SIGNATURE_BYTES + maxMessageBytes)
+  return header + encryptedKey + IV_CHARACTERS + ciphertext + TAG_CHARACTERS + 4
+}
+
+/** §3.4, steps 1 to 3. Undefined for anything that is not an envelope of that type. */
+export function parseEnvelope(
+  text: unknown,
+  type: EnvelopeType,
+  maxMessageBytes: number,
+): Envelope | undefined {
+  // step 1; that only the alphabet occurs is proven by the canonical decoding of step 3
+  if (typeof text !== "string" || text.length > maxEnvelopeCharacters(maxMessageBytes)) return undefined
+  const segments = splitSegments(text)
+  // step 2
+  if (!segments || !hasLengths(segments, type)) return undefined
+  // step 3
+  const [headerBytes, encryptedKey, iv, ciphertext, tag] = segments.map(decodeBase64url)
+  if (!headerBytes || !encryptedKey || !iv || !ciphertext || !tag) return undefined
+  const header = parseHeader(String.fromCharCode(...headerBytes), type)
+  const nonce = header && decodeBase64url(header.id)
+  if (!nonce) return undefined
+  const headerSegment = encodeAscii(segments[0] ?? "")
+  return { header, headerSegment, nonce, encryptedKey, iv, sealed: concat(ciphertext, tag) }
+}
+
+/** `H . b64u(encrypted key) . b64u(IV) . b64u(C) . b64u(T)`; `H` comes encoded, since the tag covers it. */
+export function serializeEnvelope(
+  headerSegment: string,
+  encryptedKey: Bytes,
+  iv: Bytes,
+  { ciphertext, tag }: AesGcmOutput,
+): string {
+  return [headerSegment, ...[encryptedKey, iv, ciphertext, tag].map(encodeBase64url)].join(".")
+}
+
+/** The fields of P. */
+export interface Plaintext {
+  readonly digest: Bytes
+  readonly seed: Bytes
+  readonly signature: Bytes
+  readonly message: Bytes
+}
+
+/** `P = D(32) ‖ seed(32) ‖ u16(length of S) ‖ S ‖ M` */
+export function serializePlaintext({ digest, seed, signature, message }: Plaintext): Bytes {
+  const signatureLength = new Uint8Array([signature.length >> 8, signature.length])
+  return concat(digest, seed, signatureLength, signature, message)
+}
+
+/**
+ * Takes P apart. Undefined when S is longer than what is there.
+ *
+ * The digest, seed and signature are copied and their place in P is wiped, because the message stays a view of P: who
+ * holds the message must not reach the seed through its buffer.
+ */
+export function parsePlaintext(plaintext: Bytes): Plaintext | undefined {
+  const signatureLength = ((plaintext[64] ?? 0) << 8) | (plaintext[65] ?? 0)
+  const start = FIXED_BYTES + signatureLength
+  if (plaintext.length < start) return undefined
+  const copy = (from: number, to: number): Bytes => new Uint8Array(plaintext.subarray(from, to))
+  const parts = {
+    digest: copy(0, 32),
+    seed: copy(32, 64),
+    signature: copy(FIXED_BYTES, start),
+    message: new Uint8Array(plaintext.buffer, plaintext.byteOffset + start, plaintext.length - start),
+  }
+  plaintext.fill(0, 0, start)
+  return parts
+}

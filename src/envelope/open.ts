@@ -1,0 +1,111 @@
+/**
+ * Opening a message: `sw1`, all eight steps of docs/protocol.md §3.4.
+ *
+ * @module
+ */
+
+import { assertOptions } from "../base/options.ts"
+import { copyBytes, describe } from "../base/text.ts"
+import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
+import type { KeyRing } from "../keys/ring.ts"
+import type { ReplayGuard } from "../replay/guard.ts"
+import { claimIdOf } from "./digest.ts"
+import { messageLimit } from "./message.ts"
+import { Opened } from "./opened.ts"
+import { readEnvelope, type SelectedKey } from "./read.ts"
+import { sealReply } from "./reply.ts"
+import { type KnownSigners, signerPolicy } from "./signers.ts"
+
+/** Options of {@link open}. */
+export interface OpenOptions {
+  /** The recipient's key, or a ring of them. */
+  readonly with: PrivateKey | KeyRing
+  /** What the sender bound the message to. Default: empty. */
+  readonly context?: string | Uint8Array
+  /**
+   * Decides whether an authentic message is fresh and new. Required: without it a copy of a message counts again. The loud
+   * way out is `dangerouslyAcceptReplays`.
+   */
+  readonly replay: ReplayGuard
+  /** Requires a signature by one of these. Default: none required. */
+  readonly signedBy?: VerifyingKey | readonly VerifyingKey[]
+  /** Keys for optional signatures, or a look-up by thumbprint. A signature that nothing here can check is refused. Default: none. */
+  readonly knownSigners?: KnownSigners
+  /** Largest message in bytes: 1 to 268,435,456. Default: 16,777,216. */
+  readonly maxMessageBytes?: number
+}
+
+const OPTIONS = ["with", "context", "replay", "signedBy", "knownSigners", "maxMessageBytes"]
+
+/** Step 4: one key by its name, no trial decryption. */
+function keySelector(reader: PrivateKey | KeyRing): (kid: string) => PrivateKey | undefined {
+  if (typeof (reader as Partial<KeyRing> | undefined)?.find === "function") return (reader as KeyRing).find
+  const key = reader as PrivateKey
+  materialOf(key, "private", "options.with")
+  return (kid) => (kid === key.kid ? key : undefined)
+}
+
+function selectedKey(key: PrivateKey): SelectedKey {
+  const { backend, handle, madeAtMs } = materialOf(key, "private", "options.with")
+  return {
+    backend,
+    madeAtMs,
+    encryptedKeyBytes: key.modulusBits / 8,
+    contentKey: (encryptedKey) => handle.unwrap(encryptedKey),
+  }
+}
+
+function assertGuard(replay: ReplayGuard): void {
+  if (typeof (replay as Partial<ReplayGuard> | undefined)?.admit === "function") return
+  throw new TypeError(
+    `options.replay must be a replay guard, made by createReplayGuard, not ${describe(replay)}`,
+  )
+}
+
+/**
+ * Opens an envelope: proves that it was sealed to this reader for this context, that it is fresh, and that it counts for the
+ * first time. Says who sealed it only where it is signed; see `signedBy`.
+ *
+ * @param envelope - What came from outside. Anything is allowed; all that is not an envelope fails the same way.
+ * @throws `SealwireError`
+ *   `ERR_OPEN_FAILED` not an envelope for this key and context, or altered, or not signed as required; which, is never told;
+ *   `ERR_STALE`, `ERR_REPLAYED`, `ERR_QUARANTINED`, `ERR_STORE`, `ERR_STORE_FULL` from the replay guard;
+ *   `ERR_KEY_UNAVAILABLE` a key service or the look-up of signers was not reached.
+ *   `TypeError` or `RangeError` for wrong options.
+ * @example
+ * ```ts
+ * import { createReplayGuard, generateKeyPair, memoryStore, open, seal } from "sealwire"
+ *
+ * const { publicKey, privateKey } = await generateKeyPair()
+ * const replay = createReplayGuard({ store: memoryStore() })
+ * const envelope = await seal("hello", { to: publicKey })
+ *
+ * const opened = await open(envelope, { with: privateKey, replay })
+ * opened.text() // "hello"
+ * const reply = await opened.reply("welcome")
+ * ```
+ */
+export async function open(envelope: string, options: OpenOptions): Promise<Opened> {
+  assertOptions(options, "options", OPTIONS)
+  const { with: reader, context = "", replay, signedBy, knownSigners, maxMessageBytes } = options
+  const find = keySelector(reader)
+  assertGuard(replay)
+  const nowMs = replay.now()
+  const authentic = await readEnvelope(envelope, {
+    type: "sw1",
+    context: copyBytes(context, "options.context"),
+    maxMessageBytes: messageLimit(maxMessageBytes),
+    select: (kid) => {
+      const key = find(kid)
+      return key && selectedKey(key)
+    },
+    isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
+    ...signerPolicy(signedBy, knownSigners),
+  })
+  const { header, seed, selected } = authentic
+  const { backend, madeAtMs: keyMadeAtMs } = selected
+  const { kid, id, issuedAtSeconds } = header
+  const claimId = await claimIdOf(backend, kid, id)
+  await replay.admit({ claimId, issuedAtSeconds, nowMs, keyMadeAtMs }) // step 8
+  return new Opened(authentic, (message) => sealReply({ backend, envelope, seed, kid }, message))
+}

@@ -1,0 +1,118 @@
+/**
+ * Reading an envelope of any type: steps 1 to 7 of docs/protocol.md §3.4, in their order. What comes out is authentic; whether
+ * it counts (step 8) is decided by a replay guard.
+ *
+ * @module
+ */
+
+import { type Bytes, equalConstantTime } from "../base/bytes.ts"
+import { openFailed, SealwireError } from "../base/errors.ts"
+import type { Backend, MaybePromise } from "../crypto/backend.ts"
+import { KEY_BYTES } from "../crypto/sizes.ts"
+import { contextHashOf, digestOf, nonceOf } from "./digest.ts"
+import type { EnvelopeType, Header } from "./header.ts"
+import { type Envelope, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
+import { type FindSigner, verify } from "./signature.ts"
+
+/** The one key that a `kid` names. */
+export interface SelectedKey {
+  readonly backend: Backend
+  /** Bytes of the encrypted key that fit this key: those of the modulus, or none. */
+  readonly encryptedKeyBytes: number
+  /** When this process made the key, or the session it belongs to; undefined for one from outside (§4, restart rule). */
+  readonly madeAtMs: number | undefined
+  /** Unwraps the encrypted key, or derives the content key from the nonce. Any failure throws. */
+  contentKey(encryptedKey: Bytes, nonce: Bytes): MaybePromise<Bytes>
+}
+
+/** What a reader expects. */
+export interface Reading {
+  readonly type: EnvelopeType
+  readonly context: Bytes
+  readonly maxMessageBytes: number
+  /** Step 4. */
+  select(kid: string): SelectedKey | undefined
+  /** Step 5, coarse freshness. */
+  isNear(issuedAtSeconds: number): boolean
+  /** Step 7: whether a signature is required, and whose can be checked. */
+  readonly signatureRequired: boolean
+  readonly findSigner: FindSigner
+}
+
+/** An authentic envelope. */
+export interface Authentic {
+  /** The key that opened it. */
+  readonly selected: SelectedKey
+  readonly header: Header
+  readonly message: Bytes
+  readonly messageDigest: Bytes
+  readonly seed: Bytes
+  readonly signer: string | undefined
+}
+
+/** Step 6. A failure goes on with a random key, so that it shows at step 7 only, as any other (RFC 7516 §11.5). */
+async function contentKeyOf(selected: SelectedKey, { encryptedKey, nonce }: Envelope): Promise<Bytes> {
+  const decoy = selected.backend.randomBytes(KEY_BYTES)
+  try {
+    const key = await selected.contentKey(encryptedKey, nonce)
+    return key.length === KEY_BYTES ? key : decoy
+  } catch (error) {
+    // a key service that was not reached says nothing about the envelope
+    if (error instanceof SealwireError && error.code === "ERR_KEY_UNAVAILABLE") throw error
+    return decoy
+  }
+}
+
+/** Step 7, first part: the tag, then the layout. */
+async function decrypt(backend: Backend, key: Bytes, envelope: Envelope): Promise<Plaintext | undefined> {
+  const { iv, headerSegment, sealed } = envelope
+  try {
+    return parsePlaintext(await backend.openAesGcm(key, iv, headerSegment, sealed))
+  } catch {
+    return undefined
+  }
+}
+
+/** Step 7, the rest: the nonce comes from the seed, D covers all, S is who it says. */
+async function authenticate(
+  selected: SelectedKey,
+  { header, headerSegment, nonce }: Envelope,
+  { digest, seed, signature, message }: Plaintext,
+  reading: Reading,
+): Promise<Authentic | undefined> {
+  const { backend } = selected
+  if (!equalConstantTime(await nonceOf(backend, seed), nonce)) return undefined
+  const messageDigest = await backend.sha256(message)
+  const covered = { headerSegment, seed, messageDigest }
+  if (!equalConstantTime(await digestOf(backend, covered, signature), digest)) return undefined
+  const unsigned = signature.length === 0
+  const signer = unsigned ? undefined : await verify(signature, covered, reading.findSigner)
+  if (signer === undefined && (!unsigned || reading.signatureRequired)) return undefined
+  return { selected, header, message, messageDigest, seed, signer }
+}
+
+/** Opens as far as step 7; undefined for every failure. */
+async function tryRead(text: unknown, reading: Reading): Promise<Authentic | undefined> {
+  const envelope = parseEnvelope(text, reading.type, reading.maxMessageBytes) // steps 1 to 3
+  if (!envelope) return undefined
+  const { header, encryptedKey } = envelope
+  const selected = reading.select(header.kid) // step 4
+  if (selected?.encryptedKeyBytes !== encryptedKey.length) return undefined
+  const { backend } = selected
+  if ((await contextHashOf(backend, reading.context)) !== header.contextHash) return undefined // step 5
+  if (!reading.isNear(header.issuedAtSeconds)) return undefined
+  const key = await contentKeyOf(selected, envelope) // step 6
+  const plaintext = await decrypt(backend, key, envelope) // step 7
+  return plaintext && authenticate(selected, envelope, plaintext, reading)
+}
+
+/**
+ * Reads an envelope.
+ *
+ * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE` when a key service was not reached.
+ */
+export async function readEnvelope(text: unknown, reading: Reading): Promise<Authentic> {
+  const authentic = await tryRead(text, reading)
+  if (!authentic) throw openFailed()
+  return authentic
+}

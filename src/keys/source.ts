@@ -1,0 +1,69 @@
+/**
+ * The forms in which a key comes: PEM, DER, JWK, the platform's `CryptoKey`. Read here, checked in jwk.ts.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { SealwireError } from "../base/errors.ts"
+import { copyBytes, describe } from "../base/text.ts"
+import type { Backend, CryptoKeyLike, Jwk } from "../crypto/backend.ts"
+import { refuseKey } from "./jwk.ts"
+import { decodePem } from "./pem.ts"
+
+/** The platform's pair, for a private `CryptoKey` that cannot be exported to learn its name. */
+export interface CryptoKeyPairLike {
+  readonly publicKey: CryptoKeyLike
+  readonly privateKey: CryptoKeyLike
+}
+
+/** SPKI as PEM or DER, a JWK, or an extractable `CryptoKey`. */
+export type PublicKeySource = string | Uint8Array | Jwk | CryptoKeyLike
+
+/** PKCS #8 as PEM or DER, a JWK, an extractable `CryptoKey`, or the pair of a `CryptoKey` that is not extractable. */
+export type PrivateKeySource = PublicKeySource | CryptoKeyPairLike
+
+/** A source, read: its members, or the public ones beside the platform's own private key. */
+export interface ReadSource {
+  readonly jwk: Jwk
+  readonly native?: CryptoKeyLike
+}
+
+async function readDer(backend: Backend, format: "spki" | "pkcs8", der: Bytes): Promise<ReadSource> {
+  try {
+    return { jwk: await backend.decodeDer(format, der) }
+  } catch (error) {
+    if (error instanceof SealwireError) throw error
+    return refuseKey(`not ${format === "spki" ? "SPKI" : "PKCS #8"} of an RSA, Ed25519 or P-256 key`)
+  } finally {
+    der.fill(0)
+  }
+}
+
+async function readCryptoKey(backend: Backend, key: CryptoKeyLike): Promise<ReadSource> {
+  if (key.extractable) return { jwk: await backend.decodeCryptoKey(key) }
+  return refuseKey(
+    "this CryptoKey is not extractable, so its name is not known: pass { publicKey, privateKey }",
+  )
+}
+
+/** Reads a source of either kind; `format` tells which is expected. */
+export async function readSource(
+  backend: Backend,
+  format: "spki" | "pkcs8",
+  source: PrivateKeySource,
+): Promise<ReadSource> {
+  if (typeof source === "string") {
+    return readDer(backend, format, decodePem(source, format === "spki" ? "PUBLIC KEY" : "PRIVATE KEY"))
+  }
+  if (typeof source !== "object" || (source as unknown) === null) {
+    throw new TypeError(`source must be PEM, DER, a JWK or a CryptoKey, not ${describe(source)}`)
+  }
+  if (ArrayBuffer.isView(source)) return readDer(backend, format, copyBytes(source, "source"))
+  if ("usages" in source) return readCryptoKey(backend, source as CryptoKeyLike)
+  if (format === "pkcs8" && "privateKey" in source) {
+    const pair = source as CryptoKeyPairLike
+    return { ...(await readCryptoKey(backend, pair.publicKey)), native: pair.privateKey }
+  }
+  return { jwk: { ...(source as Jwk) } }
+}

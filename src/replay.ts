@@ -1,0 +1,16 @@
+/**
+ * `sealwire/replay`: the guard that lets a message count once, and the interface of its stores.
+ *
+ * @module
+ */
+
+export type { Clock } from "./base/clock.ts"
+export {
+  type Admission,
+  createReplayGuard,
+  dangerouslyAcceptReplays,
+  type ReplayEvent,
+  type ReplayGuard,
+  type ReplayGuardOptions,
+} from "./replay/guard.ts"
+export type { ReplayStore } from "./replay/store.ts"

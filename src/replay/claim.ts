@@ -1,0 +1,53 @@
+/**
+ * One question to a store, with a time-out; whatever is not a clear answer is no answer. docs/protocol.md §4.
+ *
+ * @module
+ */
+
+import { SealwireError } from "../base/errors.ts"
+import type { ReplayStore } from "./store.ts"
+
+const failed = (reason: string, details?: { cause: unknown }): SealwireError =>
+  new SealwireError("ERR_STORE", `the replay store ${reason}; nothing was accepted`, details)
+
+/** Rejects after `timeoutMs`; `stop` ends the timer. */
+function alarm(timeoutMs: number): { readonly rung: Promise<never>; readonly stop: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const rung = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(failed(`did not answer within ${timeoutMs} ms`))
+    }, timeoutMs)
+  })
+  return {
+    rung,
+    stop: () => {
+      clearTimeout(timer)
+    },
+  }
+}
+
+/**
+ * Claims an id.
+ *
+ * @returns Whether the id is new.
+ * @throws `SealwireError` `ERR_STORE` when the store throws, answers neither true nor false, or takes longer than
+ *   `timeoutMs`; the store's own `SealwireError` as it is.
+ */
+export async function claimWithin(
+  store: ReplayStore,
+  id: string,
+  expiresAtMs: number,
+  timeoutMs: number,
+): Promise<boolean> {
+  const { rung, stop } = alarm(timeoutMs)
+  try {
+    const answer: unknown = await Promise.race([store.claim(id, expiresAtMs), rung])
+    if (typeof answer === "boolean") return answer
+  } catch (cause) {
+    if (cause instanceof SealwireError) throw cause
+    throw failed("failed", { cause })
+  } finally {
+    stop()
+  }
+  throw failed("answered neither true nor false")
+}
