@@ -5,6 +5,7 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
+
 /** AES-256 keys, content keys and derived keys. */
 export const KEY_BYTES = 32
 /** AES-GCM initialization vectors. */
@@ -23,4 +24,29 @@ export const SIGNATURE_BYTES = 64
  */
 export function assertBytes(value: Bytes, name: string, length: number): void {
   if (value.length !== length) throw new RangeError(`${name} must be ${length} bytes, not ${value.length}`)
+}
+
+/**
+ * Checks that `ciphertext ‖ tag` is long enough to have a tag.
+ *
+ * @throws `RangeError`
+ */
+export function assertSealed(sealed: Bytes): void {
+  if (sealed.length < TAG_BYTES) {
+    throw new RangeError(`sealed must be at least ${TAG_BYTES} bytes, not ${sealed.length}`)
+  }
+}
+
+/** What `crypto.getRandomValues` gives at once; some runtimes have no such limit, and zero bytes are no secret. */
+const MOST_RANDOM_BYTES = 65_536
+
+/**
+ * Checks a number of random bytes.
+ *
+ * @throws `RangeError`
+ */
+export function assertRandomLength(length: number): void {
+  if (!Number.isInteger(length) || length < 1 || length > MOST_RANDOM_BYTES) {
+    throw new RangeError(`length must be a whole number from 1 to ${MOST_RANDOM_BYTES}, not ${length}`)
+  }
 }

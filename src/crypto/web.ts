@@ -9,7 +9,14 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 
 import type { Backend, Jwk, PublicJwk, SignatureAlgorithm } from "./backend.ts"
-import { assertBytes, IV_BYTES, KEY_BYTES, TAG_BYTES } from "./sizes.ts"
+import {
+  assertBytes,
+  assertRandomLength,
+  assertSealed,
+  IV_BYTES,
+  KEY_BYTES,
+  SIGNATURE_BYTES,
+} from "./sizes.ts"
 import {
   bareJwk,
   decodeCryptoKey,
@@ -57,7 +64,10 @@ async function encodeDer(format: "spki" | "pkcs8", jwk: PublicJwk): Promise<Byte
 export const backend: Backend = {
   name: "web",
 
-  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  randomBytes(length) {
+    assertRandomLength(length)
+    return crypto.getRandomValues(new Uint8Array(length))
+  },
 
   sha256: (data) =>
     data.length <= SHORT_BYTES
@@ -85,7 +95,7 @@ export const backend: Backend = {
   async openAesGcm(key, iv, aad, sealed) {
     assertBytes(key, "key", KEY_BYTES)
     assertBytes(iv, "iv", IV_BYTES)
-    if (sealed.length < TAG_BYTES) throw new RangeError(`sealed must be at least ${TAG_BYTES} bytes`)
+    assertSealed(sealed)
     const aes = await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"])
     return new Uint8Array(await subtle().decrypt({ name: "AES-GCM", iv, additionalData: aad }, aes, sealed))
   },
@@ -116,7 +126,10 @@ export const backend: Backend = {
     const { key: kind, use } = SIGNATURES[algorithm]
     const key = await subtle().importKey("jwk", bareJwk(jwk), kind, true, ["verify"])
     return {
-      verify: (signature, data) => subtle().verify(use, key, signature, data),
+      verify: (signature, data) => {
+        assertBytes(signature, "signature", SIGNATURE_BYTES)
+        return subtle().verify(use, key, signature, data)
+      },
       toCryptoKey: () => Promise.resolve(key),
     }
   },
