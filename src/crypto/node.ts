@@ -117,11 +117,13 @@ function signatureHandle(key: KeyObject, algorithm: SignatureAlgorithm, extracta
 const privateKeyObject = (jwk: PrivateJwk): KeyObject => createPrivateKey({ key: { ...jwk }, format: "jwk" })
 const publicKeyObject = (jwk: PublicJwk): KeyObject => createPublicKey({ key: { ...jwk }, format: "jwk" })
 
-/** OpenSSL takes the public members of a private JWK on trust; WebCrypto compares them. */
-function signatureKeyObject(jwk: PrivateJwk): KeyObject {
-  const key = privateKeyObject(jwk)
-  const { x, y } = createPublicKey(key).export({ format: "jwk" })
-  if (x === jwk["x"] && y === jwk["y"]) return key
+/** A private signing key. OpenSSL takes the public members on trust, where WebCrypto refuses another key's: so try them. */
+function signatureKeyObject({ d, ...members }: PrivateJwk, algorithm: SignatureAlgorithm): KeyObject {
+  const key = privateKeyObject({ ...members, d } as PrivateJwk)
+  const probe = new Uint8Array(1)
+  const [digest, signing] = signatureArguments(key, algorithm)
+  const [, verifying] = signatureArguments(publicKeyObject(members as PublicJwk), algorithm)
+  if (verify(digest, probe, verifying, sign(digest, probe, signing))) return key
   throw new SealwireError("ERR_KEY", "the private and the public members of the JWK are not of one key")
 }
 
@@ -203,7 +205,7 @@ export const backend: Backend = {
   importSignKey: (source, algorithm, extractable) =>
     isCryptoKey(source)
       ? signHandle(source as CryptoKey, algorithm)
-      : signatureHandle(signatureKeyObject(source), algorithm, extractable),
+      : signatureHandle(signatureKeyObject(source, algorithm), algorithm, extractable),
 
   importVerifyKey(jwk, algorithm) {
     const key = publicKeyObject(jwk)
