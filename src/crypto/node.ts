@@ -118,8 +118,9 @@ const privateKeyObject = (jwk: PrivateJwk): KeyObject => createPrivateKey({ key:
 const publicKeyObject = (jwk: PublicJwk): KeyObject => createPublicKey({ key: { ...jwk }, format: "jwk" })
 
 /** A private signing key. OpenSSL takes the public members on trust, where WebCrypto refuses another key's: so try them. */
-function signatureKeyObject({ d, ...members }: PrivateJwk, algorithm: SignatureAlgorithm): KeyObject {
-  const key = privateKeyObject({ ...members, d } as PrivateJwk)
+function signatureKeyObject(jwk: PrivateJwk, algorithm: SignatureAlgorithm): KeyObject {
+  const { d, ...members } = jwk
+  const key = privateKeyObject(jwk)
   const probe = new Uint8Array(1)
   const [digest, signing] = signatureArguments(key, algorithm)
   const [, verifying] = signatureArguments(publicKeyObject(members as PublicJwk), algorithm)
