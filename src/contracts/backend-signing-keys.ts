@@ -132,16 +132,6 @@ function keyCases({ backend, reference }: BackendPair, algorithm: SignatureAlgor
   const answer = ANSWERS[algorithm]
   return [
     {
-      name: `refuses a private ${algorithm} key with the public members of another`,
-      async run() {
-        const other = (await reference.generateSignature(algorithm, false)).publicJwk
-        await refusal(
-          () => backend.importSignKey({ ...answer.jwk, ...other }, algorithm, false),
-          "a JWK of two keys",
-        )
-      },
-    },
-    {
       name: `exports a private ${algorithm} key only when it is extractable`,
       async run() {
         const closed = await backend.importSignKey(answer.jwk, algorithm, false)

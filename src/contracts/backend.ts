@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assertOptions } from "../base/options.ts"
 import type { Backend } from "../crypto/backend.ts"
 import type { ContractCase } from "./assert.ts"
 import { keyFormCases } from "./backend-key-forms.ts"
@@ -32,6 +33,7 @@ export function backendContract(
   reference: Backend,
   options: BackendContractOptions = {},
 ): ContractCase[] {
+  assertOptions(options, "options", ["lacks"])
   const pair: BackendPair = { backend, reference, lacks: new Set(options.lacks) }
   return [
     ...symmetricCases(pair),

@@ -17,7 +17,7 @@ import { OS2IP } from "micro-rsa-dsa-dh/utils.js"
 
 // not `#base64url`, which on Node imports `node:buffer`: this file is for pages
 import { decodeBase64url, encodeBase64url } from "../base/base64url.ts"
-import { type Bytes, concat, equalConstantTime } from "../base/bytes.ts"
+import { type Bytes, concat } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import type {
   Backend,
@@ -173,9 +173,6 @@ export const noble: Backend = {
     const scheme = SCHEMES[algorithm]
     const secret = member(source, "d")
     assertBytes(secret, "d", KEY_BYTES)
-    if (!equalConstantTime(scheme.publicOf(secret), publicBytes(source, scheme))) {
-      throw new SealwireError("ERR_KEY", "the private and the public members of the JWK are not of one key")
-    }
     return signHandle(scheme, secret, extractable)
   },
 

@@ -39,7 +39,7 @@ export function shortHmac(key: Bytes, data: Bytes): Bytes {
   inner.set(data, BLOCK_BYTES)
   outer.set(sha256(inner.subarray(0, length)), BLOCK_BYTES)
   const mac = sha256(outer)
-  // the pads come back, and no key or data stays in memory that lives as long as the process
+  // only hygiene: no key or data stays in memory that lives as long as the process
   inner.fill(INNER_PAD, 0, length)
   outer.fill(OUTER_PAD)
   return mac
