@@ -29,7 +29,17 @@ export interface ReadSource {
   readonly native?: CryptoKeyLike
 }
 
+/** Whether one outermost SEQUENCE (X.690 §8.1.3, §10.1) is all there is: platforms ignore what follows it. */
+function isWhole(der: Bytes): boolean {
+  const [tag, first = 0] = der
+  const lengthBytes = first < 0x80 ? 0 : first - 0x80
+  let length = lengthBytes === 0 ? first : 0
+  for (const byte of der.subarray(2, 2 + lengthBytes)) length = length * 256 + byte
+  return tag === 0x30 && lengthBytes <= 2 && der.length === 2 + lengthBytes + length
+}
+
 async function readDer(backend: Backend, format: "spki" | "pkcs8", der: Bytes): Promise<ReadSource> {
+  if (!isWhole(der)) refuseKey("not one DER sequence")
   try {
     return { jwk: await backend.decodeDer(format, der) }
   } catch (error) {
