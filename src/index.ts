@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Clock } from "./base/clock.ts"
 export { type ErrorCode, SealwireError, type SealwireErrorDetails } from "./base/errors.ts"
 export { open, type OpenOptions } from "./envelope/open.ts"
 export type { Opened, OpenedReply } from "./envelope/opened.ts"
@@ -25,4 +26,5 @@ export {
   type ReplayGuard,
   type ReplayGuardOptions,
 } from "./replay/guard.ts"
+export { memoryStore, type MemoryStoreOptions } from "./replay/memory-store.ts"
 export type { ReplayStore } from "./replay/store.ts"

@@ -13,4 +13,5 @@ export {
   type ReplayGuard,
   type ReplayGuardOptions,
 } from "./replay/guard.ts"
+export { memoryStore, type MemoryStoreOptions } from "./replay/memory-store.ts"
 export type { ReplayStore } from "./replay/store.ts"

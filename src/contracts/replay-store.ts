@@ -9,6 +9,7 @@ import { encodeBase64url } from "#base64url"
 
 import { assertOptions } from "../base/options.ts"
 import type { ReplayStore } from "../replay/store.ts"
+import type { ContractCase } from "./assert.ts"
 
 /** Options of {@link replayStoreContract}. */
 export interface ReplayStoreContractOptions {
@@ -20,12 +21,6 @@ export interface ReplayStoreContractOptions {
   readonly now?: () => number
   /** Lets milliseconds go by on the store's clock; default a timer. Called for less than four seconds in all. */
   readonly wait?: (durationMs: number) => Promise<void>
-}
-
-/** One case: `run` rejects, with a sentence, when the store fails it. */
-export interface ContractCase {
-  readonly name: string
-  readonly run: () => Promise<void>
 }
 
 /** What a case gets. */

@@ -1,0 +1,12 @@
+/**
+ * `sealwire/testing`: contract suites for authors of stores and backends, for any test runner, and a clock that a test sets.
+ *
+ * @module
+ */
+
+export type { ContractCase } from "./contracts/assert.ts"
+export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
+export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
+export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
+export type { Backend } from "./crypto/backend.ts"
+export type { ReplayStore } from "./replay/store.ts"
