@@ -31,7 +31,7 @@ export const SIGNATURES = {
  * @throws `SealwireError` `ERR_UNSUPPORTED` on a page that is not a secure context.
  */
 export function subtle(): SubtleCrypto {
-  const found = (globalThis.crypto as Crypto | undefined)?.subtle as SubtleCrypto | undefined
+  const found = (globalThis.crypto as Partial<Crypto> | undefined)?.subtle
   if (found) return found
   throw new SealwireError(
     "ERR_UNSUPPORTED",
