@@ -1,0 +1,46 @@
+/**
+ * The doors: every public subpath of the package, one line each.
+ *
+ * The build takes its entries from here, and `npm run check` holds package.json#exports, the API reports in etc/, the
+ * types and the size budgets to it. `sealwire/stores/redis` is `"stores/redis"`, built from src/stores/redis.ts.
+ */
+
+/**
+ * @typedef {object} Door
+ * @property {string} name Its path in src/ and, save for "index", its subpath.
+ * @property {number} maxGzipBytes Budget of the whole door in a browser, minified and gzipped, with everything it pulls in.
+ * @property {string[]} packages Other packages that it may pull in there.
+ */
+
+/** @type {Door[]} */
+export const doors = [
+  { name: "index", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
+  { name: "keys", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
+  { name: "replay", maxGzipBytes: 3000, packages: [] },
+  {
+    name: "noble",
+    maxGzipBytes: 30000,
+    packages: ["@noble/ciphers", "@noble/curves", "@noble/hashes", "micro-rsa-dsa-dh"],
+  },
+  { name: "testing", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
+]
+
+/** What package.json#imports chooses between at the consumer's: built as files of their own. */
+export const platformModules = ["crypto/web", "crypto/node", "base/base64url", "base/base64url-node"]
+
+/** @param {Door} door */
+const subpath = (door) => (door.name === "index" ? "." : `./${door.name}`)
+
+/** @param {Door} door */
+export const specifier = (door) => (door.name === "index" ? "sealwire" : `sealwire/${door.name}`)
+
+/** What package.json#exports must say. */
+export const exportsOfDoors = () => ({
+  ...Object.fromEntries(
+    doors.map((door) => [
+      subpath(door),
+      { types: `./dist/${door.name}.d.ts`, default: `./dist/${door.name}.js` },
+    ]),
+  ),
+  "./package.json": "./package.json",
+})

@@ -1,0 +1,54 @@
+import { defineConfig } from "tsup"
+
+import { doors, platformModules } from "./tools/doors.js"
+
+/** @param {string[]} names */
+const entries = (names) => Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]))
+const doorNames = doors.map((door) => door.name)
+
+/** @type {import("tsup").Options} */
+const shared = {
+  format: "esm",
+  target: "es2022",
+  platform: "neutral",
+  // The code is neither minified nor bundled with its dependencies, so a stack trace already reads like the source:
+  // source maps would double the tarball and tell nothing.
+  sourcemap: false,
+  silent: true,
+}
+
+/**
+ * The command is the library's first user: it imports the built doors as they are, and holds no copy of them.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const importBuiltDoors = {
+  name: "import-built-doors",
+  setup(build) {
+    build.onResolve({ filter: /^(?:\.\.\/)+[\w/-]+\.ts$/ }, ({ path, importer }) => {
+      const name = path.replace(/^(?:\.\.\/)+|\.ts$/g, "")
+      const outside = /\/src\/cli\/(?:commands\/)?[\w-]+\.ts$/.test(importer) && doorNames.includes(name)
+      return outside ? { path: `../${name}.js`, external: true } : undefined
+    })
+  },
+}
+
+export default defineConfig([
+  {
+    ...shared,
+    entry: entries([...doorNames, ...platformModules]),
+    // One build with splitting: doors share one copy of each module, and so of the state in it.
+    splitting: true,
+    // Left for the consumer's conditions to decide.
+    external: [/^#/],
+    dts: { entry: entries(doorNames) },
+    metafile: true,
+  },
+  {
+    ...shared,
+    entry: entries(["cli/main"]),
+    splitting: false,
+    platform: "node",
+    esbuildPlugins: [importBuiltDoors],
+  },
+])
