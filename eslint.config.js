@@ -1,0 +1,50 @@
+import { configs as regexp } from "eslint-plugin-regexp"
+import tsdoc from "eslint-plugin-tsdoc"
+import { defineConfig } from "eslint/config"
+import tseslint from "typescript-eslint"
+
+export default defineConfig(
+  { ignores: ["dist/", "temp/", "coverage/", "node_modules/", "**/node_modules/"] },
+  {
+    files: ["**/*.ts", "**/*.js"],
+    extends: [
+      tseslint.configs.strictTypeChecked,
+      tseslint.configs.stylisticTypeChecked,
+      regexp["flat/recommended"],
+    ],
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      eqeqeq: "error",
+      // sizes and counts belong in messages
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // taking members off an object by name
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
+      // `async` also turns what is thrown into a rejection
+      "@typescript-eslint/require-await": "off",
+      "regexp/no-super-linear-move": "error",
+      "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
+    },
+  },
+  {
+    files: ["tools/**", "*.js", "*.ts"],
+    languageOptions: { parserOptions: { projectService: false, project: "tools/tsconfig.json" } },
+  },
+  {
+    files: ["**/*.js"],
+    rules: {
+      // these two do not see JSDoc's casts; tsc, which checks these files too, does
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
+    },
+  },
+  {
+    files: ["src/**/*.ts"],
+    plugins: { tsdoc },
+    rules: {
+      "max-lines": ["error", { max: 400 }],
+      "max-lines-per-function": ["error", { max: 50 }],
+      "tsdoc/syntax": "error",
+    },
+  },
+)
