@@ -1,0 +1,11 @@
+import { doors, platformModules } from "./tools/doors.js"
+
+export default {
+  entry: [
+    ...doors.map(({ name }) => `src/${name}.ts`),
+    ...platformModules.map((name) => `src/${name}.ts`),
+    "src/cli/main.ts",
+  ],
+  // run by name, in tools/check-published.js
+  ignoreDependencies: ["@arethetypeswrong/cli", "publint"],
+}
