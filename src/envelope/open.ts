@@ -39,7 +39,9 @@ const OPTIONS = ["with", "context", "replay", "signedBy", "knownSigners", "maxMe
 
 /** Step 4: one key by its name, no trial decryption. */
 function keySelector(reader: PrivateKey | KeyRing): (kid: string) => PrivateKey | undefined {
-  if (typeof (reader as Partial<KeyRing> | undefined)?.find === "function") return (reader as KeyRing).find
+  if (typeof (reader as Partial<KeyRing> | undefined)?.find === "function") {
+    return (kid) => (reader as KeyRing).find(kid)
+  }
   const key = reader as PrivateKey
   materialOf(key, "private", "options.with")
   return (kid) => (kid === key.kid ? key : undefined)

@@ -51,6 +51,6 @@ export function signerPolicy(
       "options.signedBy and options.knownSigners exclude each other: a required signature is by a known signer",
     )
   }
-  const required = byThumbprint([signedBy].flat() as readonly VerifyingKey[], "options.signedBy")
+  const required = byThumbprint([signedBy].flat(), "options.signedBy")
   return { signatureRequired: true, findSigner: (kid) => required.get(kid) }
 }

@@ -206,7 +206,7 @@ export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
       const ageSeconds = Math.floor(message.nowMs / 1000) - message.issuedAtSeconds
       const refusal = await decide(policy, message, ageSeconds).then(
         () => undefined,
-        (error: SealwireError) => error,
+        (error: unknown) => error as SealwireError,
       )
       report(message, ageSeconds, refusal)
       if (refusal && mode === "enforce") throw refusal

@@ -57,5 +57,5 @@ export function messageOf({ message }: KnownAnswer): Bytes {
 
 /** The public members of a private JWK. */
 export function publicJwk({ d, p, q, dp, dq, qi, ...members }: Jwk): Jwk {
-  return members as Jwk
+  return members
 }
