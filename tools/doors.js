@@ -17,12 +17,6 @@ export const doors = [
   { name: "index", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
   { name: "keys", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
   { name: "replay", maxGzipBytes: 3000, packages: [] },
-  {
-    name: "noble",
-    maxGzipBytes: 30000,
-    packages: ["@noble/ciphers", "@noble/curves", "@noble/hashes", "micro-rsa-dsa-dh"],
-  },
-  { name: "testing", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
 ]
 
 /** What package.json#imports chooses between at the consumer's: built as files of their own. */
