@@ -1,7 +1,10 @@
-/** The array of doors, package.json#exports and #imports, and the built files say the same. */
+/**
+ * The array of doors, package.json#exports and #imports, and the built files say the same.
+ * `npm run check doors -- --accept` writes `exports` from the array.
+ */
 
 import { deepEqual } from "node:assert/strict"
-import { access, readFile } from "node:fs/promises"
+import { access, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 import { doors, exportsOfDoors, platformModules } from "./doors.js"
@@ -40,6 +43,10 @@ export async function check() {
   const manifest = /** @type {{ exports: object, imports: Record<string, Record<string, string>> }} */ (
     await readJson("package.json")
   )
+  if (process.argv.includes("--accept")) {
+    manifest.exports = exportsOfDoors()
+    await writeFile(join(root, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`)
+  }
   deepEqual(manifest.exports, exportsOfDoors(), "package.json#exports is not what tools/doors.js says")
 
   const targets = Object.values(manifest.imports).flatMap((conditions) => {

@@ -33,19 +33,21 @@ const SHORT_BYTES = 512
 
 const RSA_GENERATION = { ...OAEP, publicExponent: new Uint8Array([1, 0, 1]) }
 
-/** A DER key says itself what it is, but WebCrypto wants to be told: the first kind that it accepts is the one. */
+/** A DER key says itself what it is, but WebCrypto wants to be told: tries each kind. */
 async function decodeDer(format: "spki" | "pkcs8", der: Bytes): Promise<Jwk> {
   const publicUse = format === "spki"
   const kinds = [
-    [OAEP, publicUse ? "encrypt" : "decrypt"],
-    [SIGNATURES.Ed25519.key, publicUse ? "verify" : "sign"],
-    [SIGNATURES.ES256.key, publicUse ? "verify" : "sign"],
+    ["RSA", OAEP, publicUse ? "encrypt" : "decrypt"],
+    ["OKP", SIGNATURES.Ed25519.key, publicUse ? "verify" : "sign"],
+    ["EC", SIGNATURES.ES256.key, publicUse ? "verify" : "sign"],
   ] as const
-  for (const [algorithm, usage] of kinds) {
-    const key = await subtle()
+  for (const [kty, algorithm, usage] of kinds) {
+    // Firefox imports a P-256 key as one for RSA-OAEP, and only its JWK tells
+    const jwk = await subtle()
       .importKey(format, der, algorithm, true, [usage])
+      .then(decodeCryptoKey)
       .catch(() => undefined)
-    if (key) return decodeCryptoKey(key)
+    if (jwk?.kty === kty) return jwk
   }
   throw new Error(`not ${format} of an RSA, Ed25519 or P-256 key`)
 }
