@@ -37,7 +37,7 @@ export interface SealedRequest {
    *
    * @throws `SealwireError` `ERR_OPEN_FAILED` for anything but a reply to this very envelope.
    */
-  openReply(reply: string): Promise<OpenedReply>
+  readonly openReply: (reply: string) => Promise<OpenedReply>
 }
 
 const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
