@@ -1,3 +1,5 @@
+import "./tools/map-group-by.ts"
+
 import { existsSync } from "node:fs"
 
 import { playwright } from "@vitest/browser-playwright"

@@ -1,3 +1,5 @@
+import "./tools/map-group-by.ts"
+
 import { defineConfig } from "vitest/config"
 
 import { sourceAliases } from "./tools/sources.ts"
