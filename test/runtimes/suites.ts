@@ -1,0 +1,137 @@
+/**
+ * What must hold in every runtime: plain cases over the public doors, so that any test runner, or none, can run them.
+ *
+ * @module
+ */
+
+import {
+  createReplayGuard,
+  dangerouslyAcceptReplays,
+  generateKeyPair,
+  importPrivateKey,
+  importPublicKey,
+  open,
+  type ReplayGuard,
+  seal,
+  SealwireError,
+  sealRequest,
+} from "sealwire"
+import {
+  exportJwk,
+  exportPem,
+  generateSigningKeyPair,
+  importSigningKey,
+  importVerifyingKey,
+} from "sealwire/keys"
+
+/** One behaviour. */
+export interface Case {
+  readonly name: string
+  readonly run: () => Promise<void>
+}
+
+const context = "POST /orders"
+
+function assertEqual(actual: unknown, expected: unknown, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: ${String(actual)}, expected ${String(expected)}`)
+}
+
+async function assertCode(attempt: Promise<unknown>, code: string): Promise<void> {
+  const outcome: unknown = await attempt.then(
+    () => "no error",
+    (error: unknown) => error,
+  )
+  assertEqual(outcome instanceof SealwireError ? outcome.code : outcome, code, "the refusal")
+}
+
+function guardOverSet(): ReplayGuard {
+  const claimed = new Set<string>()
+  const store = {
+    claim: (id: string): Promise<boolean> => Promise.resolve(claimed.size < claimed.add(id).size),
+  }
+  return createReplayGuard({ store })
+}
+
+/** Changes one character in the middle of the last segment: the tag. */
+function tamper(envelope: string): string {
+  const at = envelope.length - 10
+  return envelope.slice(0, at) + (envelope[at] === "A" ? "B" : "A") + envelope.slice(at + 1)
+}
+
+async function sealsOpensAndReplies(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const { envelope, openReply } = await sealRequest("grüße", { to: publicKey, context })
+  const opened = await open(envelope, { with: privateKey, context, replay: guardOverSet() })
+  assertEqual(opened.text(), "grüße", "the message")
+  assertEqual(opened.signer, undefined, "the signer")
+  const reply = await openReply(await opened.reply("seen"))
+  assertEqual(reply.text(), "seen", "the reply")
+}
+
+async function refusesCopiesAndChanges(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const envelope = await seal("once", { to: publicKey, context })
+  const options = { with: privateKey, context, replay: guardOverSet() }
+  await assertCode(open(tamper(envelope), options), "ERR_OPEN_FAILED")
+  await assertCode(open(envelope, { ...options, context: "POST /refunds" }), "ERR_OPEN_FAILED")
+  await open(envelope, options)
+  await assertCode(open(envelope, options), "ERR_REPLAYED")
+}
+
+async function provesTheSigner(algorithm: "Ed25519" | "ES256"): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const { signingKey, verifyingKey } = await generateSigningKeyPair({ algorithm })
+  const stranger = await generateSigningKeyPair({ algorithm })
+  const envelope = await seal("signed", { to: publicKey, signWith: signingKey })
+  const options = { with: privateKey, replay: dangerouslyAcceptReplays }
+  const opened = await open(envelope, { ...options, signedBy: verifyingKey })
+  assertEqual(opened.signer, verifyingKey.kid, "the signer")
+  await assertCode(open(envelope, { ...options, signedBy: stranger.verifyingKey }), "ERR_OPEN_FAILED")
+}
+
+async function carriesLargeMessages(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const message = Uint8Array.from({ length: 1_000_000 }, (_, i) => i % 251)
+  const envelope = await seal(message, { to: publicKey })
+  const opened = await open(envelope, { with: privateKey, replay: dangerouslyAcceptReplays })
+  assertEqual(opened.message.length, message.length, "the length")
+  assertEqual(
+    opened.message.every((byte, i) => byte === i % 251),
+    true,
+    "every byte is the one sealed",
+  )
+}
+
+async function keepsKeysInEveryForm(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair({ extractable: true })
+  for (const form of [exportJwk, exportPem]) {
+    const to = await importPublicKey(await form(publicKey))
+    const reader = await importPrivateKey(await form(privateKey))
+    const opened = await open(await seal("kept", { to }), { with: reader, replay: dangerouslyAcceptReplays })
+    assertEqual(opened.text(), "kept", "the message")
+    assertEqual(to.kid, reader.kid, "the name of the pair")
+  }
+}
+
+async function keepsSigningKeysInEveryForm(): Promise<void> {
+  for (const algorithm of ["Ed25519", "ES256"] as const) {
+    const { signingKey, verifyingKey } = await generateSigningKeyPair({ algorithm, extractable: true })
+    for (const form of [exportJwk, exportPem]) {
+      const signs = await importSigningKey(await form(signingKey))
+      const verifies = await importVerifyingKey(await form(verifyingKey))
+      assertEqual(signs.kid, verifyingKey.kid, `the ${algorithm} signing key`)
+      assertEqual(verifies.kid, verifyingKey.kid, `the ${algorithm} verifying key`)
+    }
+  }
+}
+
+/** Every case. */
+export const cases: readonly Case[] = [
+  { name: "seals, opens and answers a message", run: sealsOpensAndReplies },
+  { name: "refuses a copy, a change and another context", run: refusesCopiesAndChanges },
+  { name: "proves an Ed25519 signer and refuses a stranger", run: () => provesTheSigner("Ed25519") },
+  { name: "proves an ES256 signer and refuses a stranger", run: () => provesTheSigner("ES256") },
+  { name: "carries a megabyte unchanged", run: carriesLargeMessages },
+  { name: "keeps recipient keys as JWK and PEM", run: keepsKeysInEveryForm },
+  { name: "keeps signing keys as JWK and PEM", run: keepsSigningKeysInEveryForm },
+]
