@@ -70,6 +70,7 @@ export async function check({ project }) {
     const strangers = found.packages.filter((name) => !packages.includes(name))
     if (strangers.length > 0) problems.push(`${label} pulls in ${strangers.join(", ")}`)
   }
-  if (problems.length > 0) throw new Error(problems.join("\n"))
-  return `kB gzipped: ${sizes.join(", ")}`
+  const summary = `kB gzipped: ${sizes.join(", ")}`
+  if (problems.length > 0) throw new Error([summary, ...problems].join("\n"))
+  return summary
 }

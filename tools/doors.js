@@ -14,9 +14,9 @@
 
 /** @type {Door[]} */
 export const doors = [
-  { name: "index", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
-  { name: "keys", maxGzipBytes: 9000, packages: ["@noble/hashes"] },
-  { name: "replay", maxGzipBytes: 3000, packages: [] },
+  { name: "index", maxGzipBytes: 13_000, packages: ["@noble/hashes"] },
+  { name: "keys", maxGzipBytes: 9500, packages: ["@noble/hashes"] },
+  { name: "replay", maxGzipBytes: 2500, packages: [] },
 ]
 
 /** What package.json#imports chooses between at the consumer's: built as files of their own. */
