@@ -153,7 +153,7 @@ export const noble: Backend = {
     assertBytes(key, "key", KEY_BYTES)
     assertBytes(iv, "iv", IV_BYTES)
     assertSealed(sealed)
-    return gcm(key, iv, aad).decrypt(sealed) as Bytes
+    return gcm(key, iv, aad).decrypt(sealed)
   },
 
   importWrapKey(jwk) {
