@@ -54,15 +54,17 @@ module.exports = {
     {
       name: "backends-apart",
       severity: "error",
-      comment: "a backend shares the interface, the sizes and WebCrypto's keys with the others, nothing else",
+      comment:
+        "a backend shares the interface, the sizes, the lanes and WebCrypto's keys with others; node-hash is node's",
       from: { path: "^src/crypto/(node|web|noble)[.]ts$" },
-      to: { path: "^src/crypto/", pathNot: "^src/crypto/(backend|sizes|subtle|lanes)[.]ts$" },
+      to: { path: "^src/crypto/", pathNot: "^src/crypto/(backend|sizes|subtle|lanes|$1-[^/]+)[.]ts$" },
     },
     {
       name: "backend-by-condition",
       severity: "error",
-      comment: "the platform's files are reached as #backend and #base64url, so that conditions decide",
-      from: { path: "^src/" },
+      comment:
+        "the platform's files are reached as #backend and #base64url, so that conditions decide; noble needs none",
+      from: { path: "^src/", pathNot: "^src/crypto/noble[.]ts$" },
       to: {
         path: "^src/(crypto/(node|web)|base/base64url(-node)?)[.]ts$",
         dependencyTypesNot: ["aliased-tsconfig", "aliased-subpath-import"],

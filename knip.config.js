@@ -1,7 +1,11 @@
 import { doors, platformModules } from "./tools/doors.js"
 
 export default {
-  entry: [...doors.map(({ name }) => `src/${name}.ts`), ...platformModules.map((name) => `src/${name}.ts`)],
+  entry: [
+    "test/runtimes/plain.ts",
+    ...doors.map(({ name }) => `src/${name}.ts`),
+    ...platformModules.map((name) => `src/${name}.ts`),
+  ],
   // a type that a declaration mentions must be exported, isolatedDeclarations or not
   ignoreExportsUsedInFile: { interface: true, type: true },
   // Debian's, started by tools/webkitgtk.ts
