@@ -15,6 +15,8 @@ const NOT_A_VALUE = 64
 /** A slot is the end of an id, 0 where there is none, and the words of the id. */
 const SLOT = 1 + WORDS
 const FEWEST_SLOTS = 16
+/** Times the length of a table and a hash: the number of a slot. A product, because divisions are slow. */
+const SLOTS_PER_WORD_AND_HASH = 2 ** -32 / SLOT
 /** A table holds at most this many ids when the set is full: rebuilding it takes a few milliseconds. */
 const IDS_PER_TABLE = 65_536
 
@@ -71,8 +73,8 @@ export function hashWords(words: Int32Array, offset: number, secret: Int32Array)
   for (let i = 0; i < WORDS; i++) {
     hash ^= (words[offset + i] ?? 0) ^ (secret[i] ?? 0)
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   }
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return hash ^ (hash >>> 16)
 }
 
@@ -147,7 +149,7 @@ export class IdTable {
 // The low bits of the hash pick the table, the high ones the slot. Slots are in the order of hashes, so that a table is
 // rebuilt from one end of memory to the other.
 function firstSlot(table: Int32Array, hash: number): number {
-  return Math.floor(((hash >>> 0) / 2 ** 32) * (table.length / SLOT)) * SLOT
+  return Math.floor((hash >>> 0) * (table.length * SLOTS_PER_WORD_AND_HASH)) * SLOT
 }
 
 function nextSlot(table: Int32Array, at: number): number {
