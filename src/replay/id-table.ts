@@ -1,7 +1,7 @@
 /**
- * A set of 128-bit ids in flat memory: 21 to 43 bytes an id, however many there are.
+ * A set of 128-bit ids, each with an end, in flat memory: 27 to 40 bytes an id, however many there are.
  * Many small tables instead of one large one, so that growing moves few ids at a time and nobody waits long.
- * Knows nothing of time; see memory-store.ts.
+ * An id past its end is no longer held, at no cost; its room comes back when its table is next rebuilt.
  *
  * @module
  */
@@ -9,11 +9,16 @@
 const ID_CHARACTERS = 43
 const WORDS = 4
 const CHARACTERS_PER_WORD = 6
-const SMALLEST_TABLE_WORDS = 16 * WORDS
-/** A table holds at most this many ids when the set is full: growing it takes a few milliseconds. */
-const IDS_PER_TABLE = 65_536
 /** Marks characters outside the base64url alphabet: one bit above the 64 values. */
 const NOT_A_VALUE = 64
+
+/** A slot is the end of an id, 0 where there is none, and the words of the id. */
+const SLOT = 1 + WORDS
+const FEWEST_SLOTS = 16
+/** Times the length of a table and a hash: the number of a slot. A product, because divisions are slow. */
+const SLOTS_PER_WORD_AND_HASH = 2 ** -32 / SLOT
+/** A table holds at most this many ids when the set is full: rebuilding it takes a few milliseconds. */
+const IDS_PER_TABLE = 65_536
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const VALUES: Uint8Array = /* @__PURE__ */ valueTable()
@@ -54,8 +59,6 @@ export function readId(id: string, words: Int32Array): boolean {
     codes |= code
     values |= value
   }
-  // 0 marks an empty slot; two ids that become one this way only make the store refuse
-  if (words[0] === 0) words[0] = 1
   // the last character carries four bits of the id; canonical text has zeros in the other two
   return codes < 128 && values < NOT_A_VALUE && (value & 3) === 0
 }
@@ -70,95 +73,92 @@ export function hashWords(words: Int32Array, offset: number, secret: Int32Array)
   for (let i = 0; i < WORDS; i++) {
     hash ^= (words[offset + i] ?? 0) ^ (secret[i] ?? 0)
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   }
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return hash ^ (hash >>> 16)
 }
 
 /** How many tables a set of at most `maxIds` is spread over: a power of two. */
-export function tableCount(maxIds: number): number {
+function tableCount(maxIds: number): number {
   let count = 1
   while (count * IDS_PER_TABLE < maxIds) count *= 2
   return count
 }
 
-const EMPTY_TABLE: Int32Array = /* @__PURE__ */ new Int32Array(WORDS)
+const NO_TABLE: Int32Array = /* @__PURE__ */ new Int32Array(SLOT)
 
-/** A set of ids as {@link readId} reads them, found by their {@link hashWords}. */
+/** A set of ids as {@link readId} reads them. Ends are positive 32-bit numbers in the caller's unit. */
 export class IdTable {
-  /** Ids in the set. */
-  count = 0
   readonly #secret: Int32Array
-  /** Open addressing with linear probing, four words a slot; the length is a power of two. */
+  /** Open addressing with linear probing. */
   readonly #tables: Int32Array[]
-  readonly #counts: Int32Array
+  /** Slots in use in each table, those past their end included. */
+  readonly #used: Int32Array
 
-  constructor(tables: number, secret: Int32Array) {
+  constructor(maxIds: number, secret: Int32Array) {
+    const count = tableCount(maxIds)
     this.#secret = secret
-    this.#tables = new Array<Int32Array>(tables).fill(EMPTY_TABLE)
-    this.#counts = new Int32Array(tables)
+    this.#tables = new Array<Int32Array>(count).fill(NO_TABLE)
+    this.#used = new Int32Array(count)
   }
 
-  /**
-   * Reads the slot where {@link has} begins, and decides nothing by it: over several sets, the waits for memory then
-   * overlap, where those of `has` come one after another. A fifth more claims a second over forty buckets.
-   */
-  touch(hash: number): number {
-    const table = this.#tables[hash & (this.#tables.length - 1)] ?? EMPTY_TABLE
-    return table[firstSlot(table, hash)] ?? 0
-  }
-
-  /** Whether the id is in the set. */
-  has(words: Int32Array, hash: number): boolean {
-    const table = this.#tables[hash & (this.#tables.length - 1)] ?? EMPTY_TABLE
+  /** Whether the id is held: in the set, with an end after `past`. */
+  has(words: Int32Array, hash: number, past: number): boolean {
+    const table = this.#tables[hash & (this.#tables.length - 1)] ?? NO_TABLE
     for (let at = firstSlot(table, hash); ; at = nextSlot(table, at)) {
-      if (table[at] === 0) return false
+      const end = table[at] ?? 0
+      if (end === 0) return false
       if (
-        table[at] === words[0] &&
-        table[at + 1] === words[1] &&
-        table[at + 2] === words[2] &&
-        table[at + 3] === words[3]
+        table[at + 1] === words[0] &&
+        table[at + 2] === words[1] &&
+        table[at + 3] === words[2] &&
+        table[at + 4] === words[3] &&
+        end > past
       ) {
         return true
       }
     }
   }
 
-  /** Adds an id that is not in the set. */
-  add(words: Int32Array, hash: number): void {
+  /** Adds an id that is not held. */
+  add(words: Int32Array, hash: number, end: number, past: number): void {
     const which = hash & (this.#tables.length - 1)
-    const count = (this.#counts[which] ?? 0) + 1
-    let table = this.#tables[which] ?? EMPTY_TABLE
+    let table = this.#tables[which] ?? NO_TABLE
     // at most three quarters full: probes stay short
-    if (count * WORDS * 4 > table.length * 3) {
-      table = this.#grown(table)
-      this.#tables[which] = table
-    }
-    place(table, words, 0, hash)
-    this.#counts[which] = count
-    this.count++
+    if (((this.#used[which] ?? 0) + 1) * 4 * SLOT > table.length * 3) table = this.#rebuild(which, past)
+    place(table, end, words, 0, hash)
+    this.#used[which] = (this.#used[which] ?? 0) + 1
   }
 
-  #grown(table: Int32Array): Int32Array {
-    const grown = new Int32Array(Math.max(SMALLEST_TABLE_WORDS, table.length * 2))
-    for (let at = 0; at < table.length; at += WORDS) {
-      if (table[at] !== 0) place(grown, table, at, hashWords(table, at, this.#secret))
+  /** Makes room in a table: leaves out what is past its end, and leaves it at most half full. */
+  #rebuild(which: number, past: number): Int32Array {
+    const table = this.#tables[which] ?? NO_TABLE
+    let held = 0
+    for (let at = 0; at < table.length; at += SLOT) if ((table[at] ?? 0) > past) held++
+    const rebuilt = new Int32Array(Math.max(FEWEST_SLOTS, held * 2) * SLOT)
+    for (let at = 0; at < table.length; at += SLOT) {
+      const end = table[at] ?? 0
+      if (end > past) place(rebuilt, end, table, at + 1, hashWords(table, at + 1, this.#secret))
     }
-    return grown
+    this.#tables[which] = rebuilt
+    this.#used[which] = held
+    return rebuilt
   }
 }
 
-// the low half of the hash picks the table, the high half the slot
+// The low bits of the hash pick the table, the high ones the slot. Slots are in the order of hashes, so that a table is
+// rebuilt from one end of memory to the other.
 function firstSlot(table: Int32Array, hash: number): number {
-  return ((hash >>> 16) * WORDS) & (table.length - 1)
+  return Math.floor((hash >>> 0) * (table.length * SLOTS_PER_WORD_AND_HASH)) * SLOT
 }
 
 function nextSlot(table: Int32Array, at: number): number {
-  return (at + WORDS) & (table.length - 1)
+  return at + SLOT < table.length ? at + SLOT : 0
 }
 
-function place(table: Int32Array, words: Int32Array, offset: number, hash: number): void {
+function place(table: Int32Array, end: number, words: Int32Array, offset: number, hash: number): void {
   let at = firstSlot(table, hash)
   while (table[at] !== 0) at = nextSlot(table, at)
-  for (let i = 0; i < WORDS; i++) table[at + i] = words[offset + i] ?? 0
+  table[at] = end
+  for (let i = 0; i < WORDS; i++) table[at + 1 + i] = words[offset + i] ?? 0
 }

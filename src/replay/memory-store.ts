@@ -1,6 +1,6 @@
 /**
  * The replay store of a single process: ids in memory, for as long as docs/protocol.md §4 wants them.
- * Ids lie in buckets by expiry. A bucket whose time is over goes as a whole, at the next claim: no timers, no scan.
+ * Ids are counted in buckets by expiry. A bucket goes as a whole when its time is over, at the next claim: no timers, no scan.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import { type Clock, processTime, systemClock } from "../base/clock.ts"
 import { SealwireError } from "../base/errors.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
-import { hashWords, IdTable, readId, tableCount } from "./id-table.ts"
+import { hashWords, IdTable, readId } from "./id-table.ts"
 import type { ReplayStore } from "./store.ts"
 
 const DEFAULT_MAX_ENTRIES = 1_000_000
 const HIGHEST_MAX_ENTRIES = 2 ** 30
-const NARROWEST_BUCKET_MS = 60_000
-/** The last moment that a `Date` can hold. */
-const LAST_MS = 8.64e15
+const MINUTE_MS = 60_000
+/** Ends of buckets are kept as minutes in 32 bits: until the year 6053. */
+const LAST_MINUTE = 2 ** 31 - 1
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
   /**
    * Ids held at once; beyond it claims are refused, and nothing is evicted. 1 to 2^30, default 1,000,000.
    *
-   * Memory is taken as ids come, 21 to 43 bytes each: 43 MB at the default. An id counts until its bucket ends, at
+   * Memory is taken as ids come, 27 to 40 bytes each: 40 MB at the default. All of it is given back when no id is held. An id counts until its bucket ends, at
    * most a minute after it expires (a quarter of its lifetime, where that is longer).
    */
   readonly maxEntries?: number
@@ -86,23 +86,22 @@ function assertMayForget(forgets: boolean): void {
 }
 
 interface Bucket {
-  /** No id in the bucket is needed from this moment on. */
-  readonly endMs: number
-  readonly ids: IdTable
+  /** From this minute on no id in the bucket is needed. */
+  readonly endMinute: number
+  count: number
 }
 
-/** Ids with expiries, in buckets, the earliest first. */
+/** Ids with expiries. */
 class ExpiringIds {
   readonly #maxEntries: number
+  /** The earliest first. */
   readonly #buckets: Bucket[] = []
   #count = 0
   /** The latest end of a bucket that was dropped: what expires by then may be forgotten, whatever the clock says. */
-  #forgottenUntilMs = -Infinity
-  /** Made at the first claim: Workers have no randomness while a module loads. */
-  #secret: Int32Array | undefined
+  #forgottenMinute = 0
+  /** Made when the first id comes: Workers have no randomness while a module loads. */
+  #ids: { readonly table: IdTable; readonly secret: Int32Array } | undefined
   readonly #words = new Int32Array(4)
-  /** Written, never read: without a use the engine could leave the reads out. */
-  #touched = 0
 
   constructor(maxEntries: number) {
     this.#maxEntries = maxEntries
@@ -112,38 +111,29 @@ class ExpiringIds {
     if (typeof id !== "string" || !readId(id, this.#words)) {
       throw new TypeError("id must be the base64url of 32 bytes, 43 characters")
     }
-    this.#assertInTime(expiresAtMs, nowMs)
+    assertInTime(expiresAtMs, nowMs)
     this.#drop(nowMs)
     this.#assertRemembered(expiresAtMs, nowMs)
-    const secret = (this.#secret ??= crypto.getRandomValues(new Int32Array(4)))
+    const { table, secret } = (this.#ids ??= this.#createIds())
     const hash = hashWords(this.#words, 0, secret)
-    this.#touched = 0
-    for (const bucket of this.#buckets) this.#touched ^= bucket.ids.touch(hash)
-    // in every bucket: an id is held whatever expiry a later claim comes with
-    for (const bucket of this.#buckets) if (bucket.ids.has(this.#words, hash)) return false
+    if (table.has(this.#words, hash, this.#forgottenMinute)) return false
     if (this.#count >= this.#maxEntries) throw this.#full(nowMs)
-    this.#bucketFor(bucketEnd(expiresAtMs, nowMs), secret).ids.add(this.#words, hash)
+    const bucket = this.#bucketFor(bucketEnd(expiresAtMs, nowMs))
+    table.add(this.#words, hash, bucket.endMinute, this.#forgottenMinute)
+    bucket.count++
     this.#count++
     return true
   }
 
-  #assertInTime(expiresAtMs: number, nowMs: number): void {
-    if (typeof expiresAtMs !== "number") {
-      throw new TypeError(`expiresAtMs must be a number, not ${describe(expiresAtMs)}`)
-    }
-    if (!(Math.abs(expiresAtMs) <= LAST_MS)) {
-      throw new RangeError(`expiresAtMs must be Unix milliseconds, not ${expiresAtMs}`)
-    }
-    if (!Number.isFinite(nowMs))
-      throw new SealwireError("ERR_STORE", "the clock of the replay store has no time")
-    if (expiresAtMs <= nowMs) {
-      throw new SealwireError("ERR_STORE", "the id came to the replay store after it had expired")
-    }
+  #createIds(): { table: IdTable; secret: Int32Array } {
+    const secret = crypto.getRandomValues(new Int32Array(4))
+    return { table: new IdTable(this.#maxEntries, secret), secret }
   }
 
   #assertRemembered(expiresAtMs: number, nowMs: number): void {
-    if (expiresAtMs > this.#forgottenUntilMs) return
-    const backSeconds = Math.ceil((this.#forgottenUntilMs - nowMs) / 1000)
+    const forgottenMs = this.#forgottenMinute * MINUTE_MS
+    if (expiresAtMs > forgottenMs) return
+    const backSeconds = Math.ceil((forgottenMs - nowMs) / 1000)
     throw new SealwireError(
       "ERR_STORE",
       `the clock was set back by ${backSeconds} s or more: the replay store may have forgotten the id`,
@@ -152,41 +142,53 @@ class ExpiringIds {
 
   #drop(nowMs: number): void {
     let first = this.#buckets[0]
-    while (first && first.endMs <= nowMs) {
-      this.#count -= first.ids.count
-      this.#forgottenUntilMs = Math.max(this.#forgottenUntilMs, first.endMs)
+    while (first && first.endMinute * MINUTE_MS <= nowMs) {
+      this.#forgottenMinute = first.endMinute
+      this.#count -= first.count
       this.#buckets.shift()
       first = this.#buckets[0]
+      if (!first) this.#ids = undefined
     }
   }
 
-  #bucketFor(endMs: number, secret: Int32Array): Bucket {
-    let at = this.#buckets.length
-    for (; at > 0; at--) {
-      const before = this.#buckets[at - 1]
-      if (before?.endMs === endMs) return before
-      if (before && before.endMs < endMs) break
-    }
-    const bucket = { endMs, ids: new IdTable(tableCount(this.#maxEntries), secret) }
-    this.#buckets.splice(at, 0, bucket)
+  #bucketFor(endMinute: number): Bucket {
+    const at = this.#buckets.findIndex((bucket) => bucket.endMinute >= endMinute)
+    const found = this.#buckets[at]
+    if (found?.endMinute === endMinute) return found
+    const bucket = { endMinute, count: 0 }
+    this.#buckets.splice(found ? at : this.#buckets.length, 0, bucket)
     return bucket
   }
 
   #full(nowMs: number): SealwireError {
-    const firstEndMs = this.#buckets[0]?.endMs ?? nowMs
+    const firstEndMs = (this.#buckets[0]?.endMinute ?? 0) * MINUTE_MS
     return new SealwireError(
       "ERR_STORE_FULL",
       `the replay store holds ${this.#maxEntries} ids, as many as it may`,
-      {
-        retryAfterSeconds: Math.ceil((firstEndMs - nowMs) / 1000),
-      },
+      { retryAfterSeconds: Math.ceil((firstEndMs - nowMs) / 1000) },
     )
+  }
+}
+
+function assertInTime(expiresAtMs: number, nowMs: number): void {
+  if (typeof expiresAtMs !== "number") {
+    throw new TypeError(`expiresAtMs must be a number, not ${describe(expiresAtMs)}`)
+  }
+  if (!(Math.abs(expiresAtMs) <= LAST_MINUTE * MINUTE_MS)) {
+    throw new RangeError(`expiresAtMs must be Unix milliseconds before the year 6053, not ${expiresAtMs}`)
+  }
+  if (!Number.isFinite(nowMs)) {
+    throw new SealwireError("ERR_STORE", "the clock of the replay store has no time")
+  }
+  if (expiresAtMs <= nowMs) {
+    throw new SealwireError("ERR_STORE", "the id came to the replay store after it had expired")
   }
 }
 
 /** Widths double with the lifetime, so that a store has few buckets: 4 for two minutes, about 40 for a day. */
 function bucketEnd(expiresAtMs: number, nowMs: number): number {
-  let widthMs = NARROWEST_BUCKET_MS
-  while (widthMs * 8 < expiresAtMs - nowMs) widthMs *= 2
-  return Math.ceil(Math.ceil(expiresAtMs) / widthMs) * widthMs
+  let widthMinutes = 1
+  while (widthMinutes * MINUTE_MS * 8 < expiresAtMs - nowMs) widthMinutes *= 2
+  const endMinute = Math.ceil(Math.ceil(expiresAtMs) / (widthMinutes * MINUTE_MS)) * widthMinutes
+  return Math.min(endMinute, LAST_MINUTE)
 }
