@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Bytes } from "./base/bytes.ts"
 export type { Clock } from "./base/clock.ts"
 export { type ErrorCode, SealwireError, type SealwireErrorDetails } from "./base/errors.ts"
 export { open, type OpenOptions } from "./envelope/open.ts"

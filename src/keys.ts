@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Bytes } from "./base/bytes.ts"
 export type {
   Backend,
   CryptoKeyLike,

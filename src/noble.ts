@@ -7,5 +7,6 @@
  * @module
  */
 
+export type { Bytes } from "./base/bytes.ts"
 export type { Backend } from "./crypto/backend.ts"
 export { noble } from "./crypto/noble.ts"

@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Bytes } from "./base/bytes.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"

@@ -60,13 +60,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): ReplayStore {
 
   const ids = new ExpiringIds(maxEntries)
   const now = clock ?? systemClock
-  const claim = (id: string, expiresAtMs: number): Promise<boolean> => {
-    try {
-      return Promise.resolve(ids.claim(id, expiresAtMs, now()))
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
-  }
+  const claim = (id: string, expiresAtMs: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      resolve(ids.claim(id, expiresAtMs, now()))
+    })
   if (dangerouslyForgetOnRestart) return { claim }
 
   const start = clock ?? processTime

@@ -31,7 +31,12 @@ interface Faults {
 
 /** A store that is right but for the faults asked for. */
 function faultyStore(faults: Faults = {}): ReplayStore {
-  const { keyOf = (id) => id, endOf = (endMs) => endMs, answer = (isNew) => isNew, held = new Map() } = faults
+  const {
+    keyOf = (id: string): string => id,
+    endOf = (endMs: number): number => endMs,
+    answer = (isNew: boolean): unknown => isNew,
+    held = new Map<string, number>(),
+  } = faults
   const claim = async (id: string, expiresAtMs: number): Promise<boolean> => {
     const key = keyOf(id, expiresAtMs)
     const isExpired = expiresAtMs <= nowMs && faults.acceptsExpired !== true
