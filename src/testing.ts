@@ -4,10 +4,12 @@
  * @module
  */
 
+export type { Clock } from "./base/clock.ts"
 export type { Bytes } from "./base/bytes.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
 export type { Backend } from "./crypto/backend.ts"
+export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"

@@ -42,9 +42,6 @@ export interface CryptoKeyLike {
   readonly usages: readonly string[]
 }
 
-/** The four things that a key is imported for. */
-export type KeyRole = "wrap" | "unwrap" | "sign" | "verify"
-
 /** An imported key of any role. */
 export interface KeyHandle {
   /** The key as the platform's own object, where the backend has one. */

@@ -49,7 +49,7 @@ export interface Written {
 }
 
 /** Fresh random bytes, in one call, and the time. */
-export function generateFresh(backend: Backend): Fresh {
+function generateFresh(backend: Backend): Fresh {
   const random = backend.randomBytes(2 * KEY_BYTES + IV_BYTES)
   return {
     seed: random.slice(0, KEY_BYTES),
