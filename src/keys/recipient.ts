@@ -6,7 +6,7 @@
 
 import { backend as platform } from "#backend"
 
-import { equalConstantTime } from "../base/bytes.ts"
+import { equalConstantTime, isBytes } from "../base/bytes.ts"
 import { processTime } from "../base/clock.ts"
 import { assertOptions } from "../base/options.ts"
 import type {
@@ -90,7 +90,12 @@ function joinHook(hook: UnwrapHook): PrivateKey {
   const { publicKey, unwrap } = hook
   if (typeof unwrap !== "function") throw new TypeError("source.unwrap must be a function")
   return registerPrivateKey(publicKey, {
-    unwrap: async (encryptedKey) => new Uint8Array(await unwrap(encryptedKey)),
+    unwrap: async (encryptedKey) => {
+      const contentKey: unknown = await unwrap(new Uint8Array(encryptedKey))
+      // a number would be taken for a length, and a key of zeros come of it
+      if (!isBytes(contentKey)) throw new TypeError("source.unwrap must give a Uint8Array")
+      return new Uint8Array(contentKey)
+    },
   })
 }
 
