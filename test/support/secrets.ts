@@ -24,7 +24,6 @@ function shown(value: unknown): string {
   const inspected = inspect(value, {
     showHidden: true,
     depth: Infinity,
-    getters: true,
     maxArrayLength: null,
     maxStringLength: null,
     breakLength: Infinity,
