@@ -7,6 +7,11 @@
 /** Bytes that no other thread can change: not over a `SharedArrayBuffer`. */
 export type Bytes = Uint8Array<ArrayBuffer>
 
+/** Whether a value from outside is a `Uint8Array`: by its tag, since it may come from another realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return Object.prototype.toString.call(value) === "[object Uint8Array]"
+}
+
 /** Writes u64(value) big-endian at `offset`; lengths stay below 2^32, so the upper half is zero. */
 function writeLength(target: Bytes, offset: number, value: number): void {
   target[offset + 4] = value >>> 24

@@ -31,3 +31,12 @@ export function assertInteger(value: number, name: string, lowest: number, highe
     throw new RangeError(`${name} must be a whole number from ${lowest} to ${highest}, not ${String(value)}`)
   }
 }
+
+/**
+ * Checks that an option is a function.
+ *
+ * @throws `TypeError` naming the option and what came.
+ */
+export function assertFunction(value: unknown, name: string): void {
+  if (typeof value !== "function") throw new TypeError(`${name} must be a function, not ${describe(value)}`)
+}

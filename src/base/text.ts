@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bytes, concatPrefixed } from "./bytes.ts"
+import { type Bytes, concatPrefixed, isBytes } from "./bytes.ts"
 
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -35,10 +35,7 @@ export function copyBytes(value: string | Uint8Array, name: string): Bytes {
     if (!value.isWellFormed()) throw new TypeError(`${name} has a lone surrogate, which UTF-8 cannot carry`)
     return encoder.encode(value)
   }
-  // by tag, not by instanceof: the bytes may come from another realm
-  if (Object.prototype.toString.call(value) !== "[object Uint8Array]") {
-    throw new TypeError(`${name} must be a string or a Uint8Array, not ${describe(value)}`)
-  }
+  if (!isBytes(value)) throw new TypeError(`${name} must be a string or a Uint8Array, not ${describe(value)}`)
   return new Uint8Array(value)
 }
 

@@ -37,14 +37,16 @@ export interface OpenOptions {
 
 const OPTIONS = ["with", "context", "replay", "signedBy", "knownSigners", "maxMessageBytes"]
 
+function isRing(reader: PrivateKey | KeyRing): reader is KeyRing {
+  // an array, too, has a find
+  return typeof (reader as Partial<KeyRing> | undefined)?.find === "function" && !Array.isArray(reader)
+}
+
 /** Step 4: one key by its name, no trial decryption. */
 function keySelector(reader: PrivateKey | KeyRing): (kid: string) => PrivateKey | undefined {
-  if (typeof (reader as Partial<KeyRing> | undefined)?.find === "function") {
-    return (kid) => (reader as KeyRing).find(kid)
-  }
-  const key = reader as PrivateKey
-  materialOf(key, "private", "options.with")
-  return (kid) => (kid === key.kid ? key : undefined)
+  if (isRing(reader)) return (kid) => reader.find(kid)
+  materialOf(reader, "private", "options.with")
+  return (kid) => (kid === reader.kid ? reader : undefined)
 }
 
 function selectedKey(key: PrivateKey): SelectedKey {

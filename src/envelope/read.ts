@@ -103,7 +103,9 @@ async function tryRead(text: unknown, reading: Reading): Promise<Authentic | und
   if (!reading.isNear(header.issuedAtSeconds)) return undefined
   const key = await contentKeyOf(selected, envelope) // step 6
   const plaintext = await decrypt(backend, key, envelope) // step 7
-  return plaintext && authenticate(selected, envelope, plaintext, reading)
+  // the cap of step 1 left room for the longest signature and encrypted key
+  if (!plaintext || plaintext.message.length > reading.maxMessageBytes) return undefined
+  return authenticate(selected, envelope, plaintext, reading)
 }
 
 /**

@@ -8,7 +8,7 @@ import { decodeBase64url, encodeBase64url } from "#base64url"
 
 import type { Bytes } from "../base/bytes.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
-import type { SignatureAlgorithm } from "../crypto/backend.ts"
+import type { SignatureAlgorithm, VerifyHandle } from "../crypto/backend.ts"
 import { materialOf, type SigningKey, type VerifyingKey } from "../keys/key.ts"
 import { type Covered, signatureDigestOf } from "./digest.ts"
 
@@ -51,6 +51,15 @@ function parse(signature: Bytes): Jws | undefined {
   }
 }
 
+/** A platform may also throw, for a signature or a key that cannot be. */
+async function isValid(handle: VerifyHandle, { signature, signed }: Jws): Promise<boolean> {
+  try {
+    return await handle.verify(signature, signed)
+  } catch {
+    return false
+  }
+}
+
 /** The thumbprint of who made S; undefined unless it is a signature of exactly this by a key that `find` knows. */
 export async function verify(
   signature: Bytes,
@@ -63,5 +72,5 @@ export async function verify(
   const { backend, handle } = materialOf(key, "verifying", "the key of a signer")
   if (key.kid !== jws.kid || key.algorithm !== jws.algorithm) return undefined
   if (encodeBase64url(await signatureDigestOf(backend, covered)) !== jws.payload) return undefined
-  return (await handle.verify(jws.signature, jws.signed)) ? key.kid : undefined
+  return (await isValid(handle, jws)) ? key.kid : undefined
 }

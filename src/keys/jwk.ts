@@ -8,7 +8,14 @@ import { decodeBase64url } from "#base64url"
 
 import { SealwireError } from "../base/errors.ts"
 import { describe } from "../base/text.ts"
-import type { Jwk, ModulusBits, PrivateJwk, PublicJwk, SignatureAlgorithm } from "../crypto/backend.ts"
+import type {
+  Jwk,
+  MaybePromise,
+  ModulusBits,
+  PrivateJwk,
+  PublicJwk,
+  SignatureAlgorithm,
+} from "../crypto/backend.ts"
 
 /** A row for each kind of key: the members of its public and private parts, and what it may declare about itself. */
 interface KeyKind {
@@ -53,6 +60,22 @@ export const MODULUS_BITS: readonly ModulusBits[] = [2048, 3072, 4096]
 export function refuseKey(reason: string): never {
   throw new SealwireError("ERR_KEY", `refused key: ${reason}`)
 }
+
+/** Runs a platform's operation on a key; what it throws becomes a refusal with `reason`, for its words differ by platform. */
+export async function orRefuse<Result>(
+  reason: string,
+  operation: () => MaybePromise<Result>,
+): Promise<Result> {
+  try {
+    return await operation()
+  } catch (error) {
+    if (error instanceof SealwireError) throw error
+    return refuseKey(reason)
+  }
+}
+
+/** Why a platform does not import checked members. */
+export const UNFIT = "its members do not make a key"
 
 function decodeMember(jwk: Jwk, member: string, bytes?: number): Uint8Array {
   const value = jwk[member]

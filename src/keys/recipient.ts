@@ -6,7 +6,7 @@
 
 import { backend as platform } from "#backend"
 
-import { equalConstantTime } from "../base/bytes.ts"
+import { equalConstantTime, isBytes } from "../base/bytes.ts"
 import { processTime } from "../base/clock.ts"
 import { assertOptions } from "../base/options.ts"
 import type {
@@ -23,8 +23,10 @@ import {
   checkPublicRecipient,
   MODULUS_BITS,
   modulusBitsOf,
+  orRefuse,
   publicPart,
   refuseKey,
+  UNFIT,
 } from "./jwk.ts"
 import { materialOf, type PrivateKey, type PublicKey, registerKey } from "./key.ts"
 import {
@@ -65,12 +67,12 @@ export interface KeyPair {
 }
 
 async function registerPublicKey(backend: Backend, jwk: PublicJwk, kid: string): Promise<PublicKey> {
-  const handle = await backend.importWrapKey(jwk)
+  const handle = await orRefuse(UNFIT, () => backend.importWrapKey(jwk))
   return registerKey({ type: "public", kid, modulusBits: modulusBitsOf(jwk) }, { backend, jwk, handle })
 }
 
 function registerPrivateKey(publicKey: PublicKey, handle: UnwrapHandle, madeAtMs?: number): PrivateKey {
-  const { backend, jwk } = materialOf(publicKey, "public", "publicKey")
+  const { backend, jwk } = materialOf(publicKey, "public", "source.publicKey")
   const { kid, modulusBits } = publicKey
   return registerKey({ type: "private", kid, modulusBits, publicKey }, { backend, jwk, handle, madeAtMs })
 }
@@ -86,11 +88,19 @@ async function assertPair(backend: Backend, wrapping: WrapHandle, unwrapping: Un
   refuseKey("the private key does not work with its public part")
 }
 
+const isHook = (source: PrivateKeySource | UnwrapHook): source is UnwrapHook =>
+  typeof source === "object" && (source as unknown) !== null && "unwrap" in source
+
 function joinHook(hook: UnwrapHook): PrivateKey {
   const { publicKey, unwrap } = hook
   if (typeof unwrap !== "function") throw new TypeError("source.unwrap must be a function")
   return registerPrivateKey(publicKey, {
-    unwrap: async (encryptedKey) => new Uint8Array(await unwrap(encryptedKey)),
+    unwrap: async (encryptedKey) => {
+      const contentKey: unknown = await unwrap(new Uint8Array(encryptedKey))
+      // a number would be taken for a length, and a key of zeros come of it
+      if (!isBytes(contentKey)) throw new TypeError("source.unwrap must give a Uint8Array")
+      return new Uint8Array(contentKey)
+    },
   })
 }
 
@@ -125,14 +135,14 @@ export async function importPrivateKey(
   options: PrivateKeyOptions = {},
 ): Promise<PrivateKey> {
   assertOptions(options, "options", PRIVATE_KEY_OPTIONS)
-  if (typeof source === "object" && "unwrap" in source) return joinHook(source as UnwrapHook)
+  if (isHook(source)) return joinHook(source)
   const { backend = platform, extractable = false } = options
   const { jwk, native } = await readSource(backend, "pkcs8", source)
   const secret = native ?? checkPrivateRecipient(jwk)
   const publicJwk = native ? checkPublicRecipient(jwk) : publicPart(jwk)
   const kid = await verifiedThumbprint(backend, publicJwk, jwk)
   const publicKey = await registerPublicKey(backend, publicJwk, kid)
-  const handle = await backend.importUnwrapKey(secret, extractable)
+  const handle = await orRefuse(UNFIT, () => backend.importUnwrapKey(secret, extractable))
   await assertPair(backend, materialOf(publicKey, "public", "source").handle, handle)
   return registerPrivateKey(publicKey, handle)
 }

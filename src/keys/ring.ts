@@ -71,7 +71,7 @@ export function createKeyRing(active: readonly PrivateKey[] = []): KeyRing {
       throw new RangeError(`state must be pending, active or retired, not ${state}`)
     }
     if (entries.has(key.kid)) throw new RangeError(`the ring already has key ${key.kid}`)
-    entries.set(key.kid, { key, state })
+    entries.set(key.kid, Object.freeze({ key, state }))
     if (state === "active") publishing.add(key.kid)
   }
 
@@ -84,7 +84,7 @@ export function createKeyRing(active: readonly PrivateKey[] = []): KeyRing {
 
   function move(kid: string, name: "activate" | "retire", state: KeyState): void {
     const { key } = step(kid, name)
-    entries.set(kid, { key, state })
+    entries.set(kid, Object.freeze({ key, state }))
     if (state === "active") publishing.add(kid)
     else publishing.delete(kid)
   }

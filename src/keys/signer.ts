@@ -9,7 +9,15 @@ import { backend as platform } from "#backend"
 import { assertOptions } from "../base/options.ts"
 import type { Backend, PublicJwk, SignatureAlgorithm, SignHandle, VerifyHandle } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
-import { algorithmOf, checkPrivateSigner, checkVerifier, publicPart, refuseKey } from "./jwk.ts"
+import {
+  algorithmOf,
+  checkPrivateSigner,
+  checkVerifier,
+  orRefuse,
+  publicPart,
+  refuseKey,
+  UNFIT,
+} from "./jwk.ts"
 import { materialOf, registerKey, type SigningKey, type VerifyingKey } from "./key.ts"
 import {
   PRIVATE_KEY_OPTIONS,
@@ -34,7 +42,7 @@ export interface SigningKeyPair {
 
 async function registerVerifyingKey(backend: Backend, jwk: PublicJwk, kid: string): Promise<VerifyingKey> {
   const algorithm = algorithmOf(jwk)
-  const handle = await backend.importVerifyKey(jwk, algorithm)
+  const handle = await orRefuse(UNFIT, () => backend.importVerifyKey(jwk, algorithm))
   return registerKey({ type: "verifying", kid, algorithm }, { backend, jwk, handle })
 }
 
@@ -92,7 +100,8 @@ export async function importSigningKey(
   const publicJwk = native ? checkVerifier(jwk) : publicPart(jwk)
   const kid = await verifiedThumbprint(backend, publicJwk, jwk)
   const verifyingKey = await registerVerifyingKey(backend, publicJwk, kid)
-  const handle = await backend.importSignKey(secret, algorithmOf(publicJwk), extractable)
+  const algorithm = algorithmOf(publicJwk)
+  const handle = await orRefuse(UNFIT, () => backend.importSignKey(secret, algorithm, extractable))
   await assertPair(backend, handle, materialOf(verifyingKey, "verifying", "source").handle)
   return registerSigningKey(verifyingKey, handle)
 }

@@ -5,10 +5,10 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-import { SealwireError } from "../base/errors.ts"
 import { copyBytes, describe } from "../base/text.ts"
 import type { Backend, CryptoKeyLike, Jwk } from "../crypto/backend.ts"
-import { refuseKey } from "./jwk.ts"
+import { isCryptoKey } from "../crypto/subtle.ts"
+import { orRefuse, refuseKey } from "./jwk.ts"
 import { decodePem } from "./pem.ts"
 
 /** The platform's pair, for a private `CryptoKey` that cannot be exported to learn its name. */
@@ -40,11 +40,9 @@ function isWhole(der: Bytes): boolean {
 
 async function readDer(backend: Backend, format: "spki" | "pkcs8", der: Bytes): Promise<ReadSource> {
   if (!isWhole(der)) refuseKey("not one DER sequence")
+  const reason = `not ${format === "spki" ? "SPKI" : "PKCS #8"} of an RSA, Ed25519 or P-256 key`
   try {
-    return { jwk: await backend.decodeDer(format, der) }
-  } catch (error) {
-    if (error instanceof SealwireError) throw error
-    return refuseKey(`not ${format === "spki" ? "SPKI" : "PKCS #8"} of an RSA, Ed25519 or P-256 key`)
+    return { jwk: await orRefuse(reason, () => backend.decodeDer(format, der)) }
   } finally {
     der.fill(0)
   }
@@ -70,10 +68,13 @@ export async function readSource(
     throw new TypeError(`source must be PEM, DER, a JWK or a CryptoKey, not ${describe(source)}`)
   }
   if (ArrayBuffer.isView(source)) return readDer(backend, format, copyBytes(source, "source"))
-  if ("usages" in source) return readCryptoKey(backend, source as CryptoKeyLike)
+  if (isCryptoKey(source)) return readCryptoKey(backend, source)
   if (format === "pkcs8" && "privateKey" in source) {
-    const pair = source as CryptoKeyPairLike
-    return { ...(await readCryptoKey(backend, pair.publicKey)), native: pair.privateKey }
+    const { publicKey, privateKey } = source as CryptoKeyPairLike
+    if (!isCryptoKey(publicKey) || !isCryptoKey(privateKey)) {
+      throw new TypeError("source must be a pair of CryptoKeys where it has a privateKey")
+    }
+    return { ...(await readCryptoKey(backend, publicKey)), native: privateKey }
   }
   return { jwk: { ...(source as Jwk) } }
 }

@@ -9,7 +9,7 @@ import { encodeBase64url } from "#base64url"
 import { backend as platform } from "#backend"
 
 import { assertOptions } from "../base/options.ts"
-import { encodeAscii } from "../base/text.ts"
+import { describe, encodeAscii } from "../base/text.ts"
 import type { Backend, Jwk, PublicJwk } from "../crypto/backend.ts"
 import { checkPublicRecipient, checkVerifier, refuseKey } from "./jwk.ts"
 import { PUBLIC_KEY_OPTIONS, type PublicKeyOptions } from "./options.ts"
@@ -37,6 +37,9 @@ export async function verifiedThumbprint(backend: Backend, jwk: PublicJwk, state
  */
 export async function thumbprint(jwk: Jwk, options: PublicKeyOptions = {}): Promise<string> {
   assertOptions(options, "options", PUBLIC_KEY_OPTIONS)
+  if (typeof jwk !== "object" || (jwk as unknown) === null) {
+    throw new TypeError(`jwk must be a JWK, not ${describe(jwk)}`)
+  }
   const publicJwk = jwk.kty === "RSA" ? checkPublicRecipient(jwk) : checkVerifier(jwk)
   return verifiedThumbprint(options.backend ?? platform, publicJwk, jwk)
 }

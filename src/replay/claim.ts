@@ -1,5 +1,5 @@
 /**
- * One question to a store, with a time-out; whatever is not a clear answer is no answer. docs/protocol.md §4.
+ * The questions to a store, with a time-out; whatever is not a clear answer is no answer. docs/protocol.md §4.
  *
  * @module
  */
@@ -9,6 +9,24 @@ import type { ReplayStore } from "./store.ts"
 
 const failed = (reason: string, details?: { cause: unknown }): SealwireError =>
   new SealwireError("ERR_STORE", `the replay store ${reason}; nothing was accepted`, details)
+
+/**
+ * Asks since when a store remembers, in Unix milliseconds; undefined for one that never forgets.
+ *
+ * @throws `SealwireError` `ERR_STORE` when the store throws, or answers no number; its own `SealwireError` as it is.
+ */
+export function knownSince(store: ReplayStore): number | undefined {
+  if (store.knowsSince === undefined) return undefined
+  let answer: unknown
+  try {
+    answer = store.knowsSince()
+  } catch (cause) {
+    if (cause instanceof SealwireError) throw cause
+    throw failed("failed", { cause })
+  }
+  if (Number.isFinite(answer)) return answer as number
+  throw failed("does not say since when it remembers")
+}
 
 /** Rejects after `timeoutMs`; `stop` ends the timer. */
 function alarm(timeoutMs: number): { readonly rung: Promise<never>; readonly stop: () => void } {

@@ -7,9 +7,9 @@
 
 import { type Clock, systemClock } from "../base/clock.ts"
 import { SealwireError } from "../base/errors.ts"
-import { assertInteger, assertOptions } from "../base/options.ts"
+import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
-import { claimWithin } from "./claim.ts"
+import { claimWithin, knownSince } from "./claim.ts"
 import type { ReplayStore } from "./store.ts"
 
 /** What the guard decided about one authentic message, for a metrics system. Holds nothing secret. */
@@ -40,8 +40,8 @@ export interface ReplayGuardOptions {
   readonly mode?: "enforce" | "observe"
   /** Unix milliseconds. Default: the platform's clock. */
   readonly clock?: Clock
-  /** Called once for each authentic message, after the decision. What it throws is ignored. */
-  readonly onEvent?: (event: ReplayEvent) => void
+  /** Called once for each authentic message, after the decision. What it gives or throws is ignored, also later. */
+  readonly onEvent?: (event: ReplayEvent) => unknown
 }
 
 /** An authentic message, as the guard sees it. */
@@ -103,6 +103,9 @@ function assertSameWindow({ store, maxAgeSeconds, maxSkewSeconds, clockErrorSeco
   windows.set(store, first)
 }
 
+/** Whole seconds, as `iat` is: a message stays of one age for a second. */
+const ageOf = (issuedAtSeconds: number, nowMs: number): number => Math.floor(nowMs / 1000) - issuedAtSeconds
+
 function assertFresh({ maxAgeSeconds, maxSkewSeconds }: Policy, ageSeconds: number): void {
   if (ageSeconds >= -maxSkewSeconds && ageSeconds <= maxAgeSeconds) return
   const reason =
@@ -114,9 +117,9 @@ function assertFresh({ maxAgeSeconds, maxSkewSeconds }: Policy, ageSeconds: numb
 
 /** §4, restart rule: what was sent before the store knows anything may have been accepted already. */
 function assertRemembered(policy: Policy, { issuedAtSeconds, nowMs, keyMadeAtMs }: Admission): void {
-  const knowsSinceMs = policy.store.knowsSince?.()
-  if (knowsSinceMs === undefined || (keyMadeAtMs !== undefined && keyMadeAtMs > knowsSinceMs)) return
-  const knownFrom = knowsSinceMs / 1000 + policy.maxSkewSeconds + policy.clockErrorSeconds
+  const knownSinceMs = knownSince(policy.store)
+  if (knownSinceMs === undefined || (keyMadeAtMs !== undefined && keyMadeAtMs > knownSinceMs)) return
+  const knownFrom = knownSinceMs / 1000 + policy.maxSkewSeconds + policy.clockErrorSeconds
   if (issuedAtSeconds > knownFrom) return
   const retryAfterSeconds = Math.max(1, Math.floor(knownFrom - nowMs / 1000) + 1)
   throw new SealwireError(
@@ -178,37 +181,35 @@ function readPolicy(options: ReplayGuardOptions): Policy {
 export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
   const policy = readPolicy(options)
   const { mode = "enforce", clock = systemClock, onEvent } = options
+  assertFunction(clock, "options.clock")
+  if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
   if (mode !== "enforce" && (mode as string) !== "observe") {
     throw new RangeError(`mode must be "enforce" or "observe", not ${String(mode)}`)
   }
   assertSameWindow(policy)
   const nearSeconds = Math.max(DAY_SECONDS, policy.maxAgeSeconds)
 
-  function report(message: Admission, ageSeconds: number, refusal: SealwireError | undefined): void {
+  async function report(
+    { claimId }: Admission,
+    ageSeconds: number,
+    refusal: SealwireError | undefined,
+  ): Promise<void> {
     const refused = mode === "observe" ? "observed" : "refused"
-    try {
-      onEvent?.({
-        outcome: refusal ? refused : "accepted",
-        code: refusal?.code,
-        claimId: message.claimId,
-        ageSeconds,
-      })
-    } catch {
-      // a metrics system that fails must not decide about messages
-    }
+    await onEvent?.({ outcome: refusal ? refused : "accepted", code: refusal?.code, claimId, ageSeconds })
   }
 
   return {
     now: clock,
     isNear: (issuedAtSeconds, nowMs) =>
-      mode === "observe" || Math.abs(nowMs / 1000 - issuedAtSeconds) <= nearSeconds,
+      mode === "observe" || Math.abs(ageOf(issuedAtSeconds, nowMs)) <= nearSeconds,
     async admit(message) {
-      const ageSeconds = Math.floor(message.nowMs / 1000) - message.issuedAtSeconds
+      const ageSeconds = ageOf(message.issuedAtSeconds, message.nowMs)
       const refusal = await decide(policy, message, ageSeconds).then(
         () => undefined,
         (error: unknown) => error as SealwireError,
       )
-      report(message, ageSeconds, refusal)
+      // a metrics system that fails, at once or later, must not decide about messages, nor may they wait for it
+      report(message, ageSeconds, refusal).catch(() => undefined)
       if (refusal && mode === "enforce") throw refusal
     },
   }

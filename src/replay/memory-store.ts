@@ -7,7 +7,7 @@
 
 import { type Clock, processTime, systemClock } from "../base/clock.ts"
 import { SealwireError } from "../base/errors.ts"
-import { assertInteger, assertOptions } from "../base/options.ts"
+import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import { hashWords, IdTable, readId } from "./id-table.ts"
 import type { ReplayStore } from "./store.ts"
@@ -53,9 +53,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ReplayStore {
   assertOptions(options, "options", ["maxEntries", "dangerouslyForgetOnRestart", "clock"])
   const { maxEntries = DEFAULT_MAX_ENTRIES, dangerouslyForgetOnRestart = false, clock } = options
   assertInteger(maxEntries, "options.maxEntries", 1, HIGHEST_MAX_ENTRIES)
-  if (clock !== undefined && typeof clock !== "function") {
-    throw new TypeError(`options.clock must be a function, not ${describe(clock)}`)
-  }
+  if (clock !== undefined) assertFunction(clock, "options.clock")
   assertMayForget(dangerouslyForgetOnRestart)
 
   const ids = new ExpiringIds(maxEntries)
