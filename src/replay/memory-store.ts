@@ -64,7 +64,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ReplayStore {
     try {
       return Promise.resolve(ids.claim(id, expiresAtMs, now()))
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
   if (dangerouslyForgetOnRestart) return { claim }
