@@ -43,6 +43,8 @@ export default defineConfig(
       // callers in plain JavaScript do not keep to the types, and String() also takes a symbol
       "@typescript-eslint/no-unnecessary-type-conversion": "off",
       "@typescript-eslint/no-unnecessary-boolean-literal-compare": "off",
+      // what was caught is passed on as it is
+      "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true }],
       // a table of characters reads the way the standard writes it
       "regexp/use-ignore-case": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],

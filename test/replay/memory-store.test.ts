@@ -98,7 +98,7 @@ describe("expiries", () => {
   test.each([undefined, "1800000000000", 1n, new Date()])(
     "rejects %s with a TypeError",
     async (expiresAtMs) => {
-      await expect(memoryStore().claim(randomId(), expiresAtMs as number)).rejects.toThrow(TypeError)
+      await expect(memoryStore().claim(randomId(), expiresAtMs as never)).rejects.toThrow(TypeError)
     },
   )
 
