@@ -42,6 +42,11 @@ export default defineConfig(
       "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       // callers in plain JavaScript do not keep to the types, and String() also takes a symbol
       "@typescript-eslint/no-unnecessary-type-conversion": "off",
+      "@typescript-eslint/no-unnecessary-boolean-literal-compare": "off",
+      // what was caught is passed on as it is
+      "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true }],
+      // a table of characters reads the way the standard writes it
+      "regexp/use-ignore-case": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       // `async` also turns what is thrown into a rejection
       "@typescript-eslint/require-await": "off",
@@ -78,6 +83,17 @@ export default defineConfig(
       "@typescript-eslint/unbound-method": "off",
       // a backend may answer at once: what is waited for is a value or a promise of it
       "@typescript-eslint/await-thenable": "off",
+    },
+  },
+  {
+    // tests hand over what the types forbid
+    files: ["test/**"],
+    rules: {
+      "@typescript-eslint/no-misused-spread": "off",
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
     },
   },
 )

@@ -70,6 +70,7 @@ export default defineConfig({
         test: {
           name,
           include: ["test/runtimes/*.test.ts"],
+          testTimeout: 60_000,
           browser: { enabled: true, headless: true, screenshotFailures: false, instances: [instance] },
         },
       })),

@@ -9,7 +9,13 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias: sourceAliases("node") },
-        test: { name: "node", include: ["test/**/*.test.ts"], exclude: ["test/browser/**"] },
+        test: {
+          name: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/browser/**"],
+          // against hanging, not slowness: a busy machine fails no test
+          testTimeout: 60_000,
+        },
       },
     ],
   },

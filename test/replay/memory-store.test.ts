@@ -39,7 +39,7 @@ describe("the contract of replay stores", () => {
 
 describe("ids", () => {
   test("accepts exactly the canonical base64url of 32 bytes", async () => {
-    const character = fc.constantFrom(...Array.from("AEIMQUYcgkosw048BZaz19-_+/= .~é\u0141\uD83D"))
+    const character = fc.constantFrom(..."AEIMQUYcgkosw048BZaz19-_+/= .~é\u0141\uD83D")
     const nearIds = fc
       .array(character, { minLength: 42, maxLength: 44 })
       .map((characters) => characters.join(""))
@@ -98,9 +98,7 @@ describe("expiries", () => {
   test.each([undefined, "1800000000000", 1n, new Date()])(
     "rejects %s with a TypeError",
     async (expiresAtMs) => {
-      await expect(memoryStore().claim(randomId(), expiresAtMs as unknown as number)).rejects.toThrow(
-        TypeError,
-      )
+      await expect(memoryStore().claim(randomId(), expiresAtMs as never)).rejects.toThrow(TypeError)
     },
   )
 
