@@ -9,7 +9,7 @@ import { open } from "node:fs/promises"
 import { CommandError, reasonOf } from "./failure.ts"
 
 /** The library's own limit for a message, and the room that an envelope of it takes. */
-export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 const MAX_ENVELOPE_BYTES = Math.ceil((MAX_MESSAGE_BYTES * 4) / 3) + 4096
 
 async function readStream(stream: AsyncIterable<Buffer>, name: string, maxBytes: number): Promise<Buffer> {
