@@ -60,7 +60,8 @@ describe("sealwire keygen", () => {
 
   test("protects a private key with the passphrase of a file, and commands ask for it", async () => {
     writeFileSync(file("passphrase"), "zwölf Boxkämpfer\r\nsecond line")
-    await run("keygen --bits 2048 --passphrase-file passphrase erin")
+    const made = await run("keygen --bits 2048 --passphrase-file passphrase erin")
+    expect(made.stdout.toString()).toContain("erin.private.pem  keep it secret; it needs its passphrase\n")
     expect(readFileSync(file("erin.private.pem"), "utf8")).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/)
     const { stdout: input } = await run("seal --to erin.public.pem", { input: "to Erin" })
     expectRefusal(await run("open --key erin.private.pem", { input }), "ERR_PASSPHRASE")

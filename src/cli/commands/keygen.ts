@@ -77,7 +77,10 @@ async function run(name: string, options: Options): Promise<void> {
     return { contents: await textsOf(pair, format, passphrase), kid: pair.publicKey.kid }
   })
   if (json) await writeJson({ kid, secretFile, publicFile, protected: passphrase !== undefined })
-  else await writeStdout(`${secretFile}  keep it secret\n${publicFile}  give it away\nkid ${kid}\n`)
+  else {
+    const note = passphrase === undefined ? "keep it secret" : "keep it secret; it needs its passphrase"
+    await writeStdout(`${secretFile}  ${note}\n${publicFile}  give it away\nkid ${kid}\n`)
+  }
 }
 
 /** Adds `keygen` to the program. */
