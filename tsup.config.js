@@ -17,6 +17,22 @@ const shared = {
   silent: true,
 }
 
+/**
+ * The command is the library's first user: it imports the built doors as they are, and holds no copy of them.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const importBuiltDoors = {
+  name: "import-built-doors",
+  setup(build) {
+    build.onResolve({ filter: /^(?:\.\.\/)+[\w/-]+\.ts$/ }, ({ path, importer }) => {
+      const name = path.replace(/^(?:\.\.\/)+|\.ts$/g, "")
+      const outside = /\/src\/cli\/(?:commands\/)?[\w-]+\.ts$/.test(importer) && doorNames.includes(name)
+      return outside ? { path: `../${name}.js`, external: true } : undefined
+    })
+  },
+}
+
 export default defineConfig([
   {
     ...shared,
@@ -27,5 +43,12 @@ export default defineConfig([
     external: [/^#/],
     dts: { entry: entries(doorNames) },
     metafile: true,
+  },
+  {
+    ...shared,
+    entry: entries(["cli/main"]),
+    splitting: false,
+    platform: "node",
+    esbuildPlugins: [importBuiltDoors],
   },
 ])

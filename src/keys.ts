@@ -17,6 +17,13 @@ export { exportCryptoKey, exportJwk, exportPem } from "./keys/export.ts"
 export type { Key, PrivateKey, PublicKey, SigningKey, VerifyingKey } from "./keys/key.ts"
 export type { PrivateKeyOptions, PublicKeyOptions } from "./keys/options.ts"
 export {
+  exportProtectedPem,
+  importProtectedPrivateKey,
+  importProtectedSigningKey,
+  type ProtectedKeyOptions,
+  type ProtectOptions,
+} from "./keys/protect.ts"
+export {
   generateKeyPair,
   type GenerateKeyPairOptions,
   importPrivateKey,

@@ -23,7 +23,8 @@ const HINTS: Readonly<Record<string, string>> = {
   "RSA PUBLIC KEY": "that is PKCS #1; convert it with `openssl rsa -RSAPublicKey_in -pubout`",
   "EC PRIVATE KEY": "that is SEC 1; convert it with `openssl pkcs8 -topk8 -nocrypt`",
   CERTIFICATE: "take the key out with `openssl x509 -pubkey -noout`",
-  "ENCRYPTED PRIVATE KEY": "it needs its passphrase: use importProtectedKey of sealwire/keys",
+  "ENCRYPTED PRIVATE KEY":
+    "it needs its passphrase: use importProtectedPrivateKey or importProtectedSigningKey of sealwire/keys",
 }
 
 /**
