@@ -50,7 +50,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["tools/**", "*.js", "*.ts"],
+    files: ["tools/**", "demo/**", "*.js", "*.ts"],
     languageOptions: { parserOptions: { projectService: false, project: "tools/tsconfig.json" } },
   },
   {
