@@ -3,6 +3,7 @@ import { doors, platformModules } from "./tools/doors.js"
 export default {
   entry: [
     "test/runtimes/plain.ts",
+    "examples/*.mjs",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),
   ],
