@@ -55,7 +55,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["tools/**", "*.js", "*.ts"],
+    files: ["tools/**", "demo/**", "*.js", "*.ts"],
     languageOptions: { parserOptions: { projectService: false, project: "tools/tsconfig.json" } },
   },
   {

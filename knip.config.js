@@ -4,6 +4,7 @@ export default {
   entry: [
     "test/runtimes/plain.ts",
     "bench/*.mjs",
+    "examples/*.mjs",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),
     "src/cli/main.ts",

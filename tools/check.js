@@ -6,6 +6,7 @@
 
 import { check as api } from "./check-api.js"
 import { check as doors } from "./check-doors.js"
+import { check as examples } from "./check-examples.js"
 import { check as published } from "./check-published.js"
 import { check as ranks } from "./check-ranks.js"
 import { check as sizes } from "./check-sizes.js"
@@ -19,7 +20,7 @@ import { withPacked } from "./packed.js"
 const treeChecks = { doors, ranks, unused, api }
 
 /** @type {Record<string, (packed: Packed) => Promise<string>>} */
-const packageChecks = { published, types, sizes }
+const packageChecks = { published, types, sizes, examples }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
 const unknown = names.filter((name) => !(name in treeChecks) && !(name in packageChecks))

@@ -42,7 +42,11 @@ const LIFE_MS = 120_000
  *
  * @example
  * ```ts
- * for (const { name, run } of replayStoreContract({ create: () => myStore(client) })) test(name, run)
+ * import { memoryStore } from "sealwire/replay"
+ * import { replayStoreContract } from "sealwire/testing"
+ *
+ * const cases = replayStoreContract({ create: () => memoryStore() }) // your store instead
+ * for (const { run } of cases) await run() // with a test runner: test(name, run)
  * ```
  */
 export function replayStoreContract(options: ReplayStoreContractOptions): ContractCase[] {

@@ -80,8 +80,8 @@ function assertGuard(replay: ReplayGuard): void {
  * ```ts
  * import { createReplayGuard, generateKeyPair, memoryStore, open, seal } from "sealwire"
  *
- * const { publicKey, privateKey } = await generateKeyPair()
  * const replay = createReplayGuard({ store: memoryStore() })
+ * const { publicKey, privateKey } = await generateKeyPair()
  * const envelope = await seal("hello", { to: publicKey })
  *
  * const opened = await open(envelope, { with: privateKey, replay })

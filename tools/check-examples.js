@@ -1,0 +1,116 @@
+/** The code that the documentation shows compiles against the installed package, runs, and gives what it says (examples.js). */
+
+import { match } from "node:assert/strict"
+import { mkdir, writeFile } from "node:fs/promises"
+import { availableParallelism } from "node:os"
+import { delimiter, join } from "node:path"
+
+import { collectExamples, instrument } from "./examples.js"
+import { root, run, runTool } from "./run.js"
+
+/** @typedef {import("./examples.js").Example} Example */
+
+const TIMEOUT_MS = 60_000
+
+const COMPILER_OPTIONS = {
+  target: "ES2022",
+  module: "NodeNext",
+  moduleResolution: "NodeNext",
+  lib: ["ES2023", "DOM"],
+  types: ["node"],
+  typeRoots: [join(root, "node_modules/@types")],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noImplicitAny: false,
+  allowJs: true,
+  checkJs: true,
+  moduleDetection: "force",
+  noEmit: true,
+  skipLibCheck: true,
+}
+
+/** @param {Example} example */
+const nameOf = ({ place }) => place.replaceAll(/\W+/g, "-")
+
+/**
+ * Compiles the examples as they stand.
+ *
+ * @param {string} folder
+ * @param {Example[]} examples
+ */
+async function compile(folder, examples) {
+  for (const example of examples) {
+    const ending = { ts: "ts", js: "mjs", sh: undefined }[example.language]
+    if (ending) await writeFile(join(folder, `${nameOf(example)}.${ending}`), example.code)
+  }
+  const config = join(folder, "tsconfig.json")
+  await writeFile(config, JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts", "*.mjs"] }))
+  await runTool("tsc", ["-p", config])
+}
+
+/**
+ * Runs a shell block and compares what it prints; `…` stands for anything.
+ *
+ * @param {string} code
+ * @param {import("node:child_process").ExecFileOptions} options
+ */
+async function runShell(code, options) {
+  const OUTPUT = /(?:^# → .*\n)+/gm
+  const script = code.replaceAll(OUTPUT, "printf '\\36'\n")
+  const printed = (await run("bash", ["-euo", "pipefail", "-c", script], options)).split("\u{1e}")
+  const outputs = [...code.matchAll(OUTPUT)]
+  for (const [index, [expected]] of outputs.entries()) {
+    const literal = expected.replaceAll(/^# → /gm, "").replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&")
+    match(printed[index] ?? "", new RegExp(`^${literal.replaceAll("…", ".*")}$`, "s"))
+  }
+  return outputs.length
+}
+
+/**
+ * Runs an example in a folder of its own inside the project, where the package is installed.
+ *
+ * @param {string} project
+ * @param {Example} example
+ * @returns {Promise<number>} How many promises it kept.
+ */
+async function runExample(project, example) {
+  const folder = join(project, "examples", nameOf(example))
+  await mkdir(folder)
+  const path = [join(project, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter)
+  const env = { ...process.env, HOME: folder, XDG_STATE_HOME: folder, PATH: path }
+  const options = { cwd: folder, env, timeout: TIMEOUT_MS }
+  if (example.language === "sh") return runShell(example.code, options)
+  const file = join(folder, "run.mjs")
+  const { code, promises } = instrument(example)
+  await writeFile(file, code)
+  await run(process.execPath, [file], options)
+  return promises
+}
+
+/**
+ * @param {import("./packed.js").Packed} packed
+ * @returns {Promise<string>}
+ */
+export async function check({ project }) {
+  const examples = await collectExamples()
+  await mkdir(join(project, "examples"))
+  await compile(join(project, "examples"), examples)
+  const waiting = [...examples]
+  /** @type {string[]} */
+  const failures = []
+  let promises = 0
+  const work = async () => {
+    for (let example = waiting.shift(); example; example = waiting.shift()) {
+      try {
+        const kept = await runExample(project, example)
+        promises += kept
+      } catch (error) {
+        failures.push(`${example.place}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  if (failures.length > 0) throw new Error(failures.join("\n\n"))
+  return `${examples.length} examples compile and run, ${promises} promises kept`
+}
