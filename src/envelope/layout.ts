@@ -7,7 +7,7 @@
 import { decodeBase64url, encodeBase64url } from "#base64url"
 
 import { type Bytes, concat } from "../base/bytes.ts"
-import { encodeAscii } from "../base/text.ts"
+import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import { type AesGcmOutput } from "../crypto/backend.ts"
 import { HASH_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
 import {
@@ -43,14 +43,10 @@ export interface Envelope {
   readonly sealed: Bytes
 }
 
+/** The five segments; the limit stops at the fifth dot, so that a million of them cost no more. */
 function splitSegments(text: string): readonly string[] | undefined {
-  const dots: number[] = []
-  // stops at the fifth dot: a million of them cost no more
-  for (let dot = text.indexOf("."); dot !== -1; dot = text.indexOf(".", dot + 1)) {
-    if (dots.push(dot) > 4) return undefined
-  }
-  if (dots.length !== 4) return undefined
-  return [0, ...dots.map((dot) => dot + 1)].map((start, i) => text.slice(start, dots[i]))
+  const segments = text.split(".", 6)
+  return segments.length === 5 ? segments : undefined
 }
 
 function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
@@ -87,7 +83,7 @@ export function parseEnvelope(
   // step 3
   const [headerBytes, encryptedKey, iv, ciphertext, tag] = segments.map(decodeBase64url)
   if (!headerBytes || !encryptedKey || !iv || !ciphertext || !tag) return undefined
-  const header = parseHeader(String.fromCharCode(...headerBytes), type)
+  const header = parseHeader(decodeUtf8(headerBytes) ?? "", type)
   const nonce = header && decodeBase64url(header.id)
   if (!nonce) return undefined
   const headerSegment = encodeAscii(segments[0] ?? "")
