@@ -8,7 +8,7 @@ import { decodeBase64url, encodeBase64url } from "#base64url"
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
-import { type AesGcmOutput } from "../crypto/backend.ts"
+import type { AesGcmSealed } from "../crypto/backend.ts"
 import { HASH_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
 import {
   ENVELOPE_TYPES,
@@ -39,8 +39,7 @@ export interface Envelope {
   readonly nonce: Bytes
   readonly encryptedKey: Bytes
   readonly iv: Bytes
-  /** Ciphertext ‖ tag. */
-  readonly sealed: Bytes
+  readonly sealed: AesGcmSealed
 }
 
 /** The five segments; the limit stops at the fifth dot, so that a million of them cost no more. */
@@ -87,7 +86,7 @@ export function parseEnvelope(
   const nonce = header && decodeBase64url(header.id)
   if (!nonce) return undefined
   const headerSegment = encodeAscii(segments[0] ?? "")
-  return { header, headerSegment, nonce, encryptedKey, iv, sealed: concat(ciphertext, tag) }
+  return { header, headerSegment, nonce, encryptedKey, iv, sealed: { ciphertext, tag } }
 }
 
 /** `H . b64u(encrypted key) . b64u(IV) . b64u(C) . b64u(T)`; `H` comes encoded, since the tag covers it. */
@@ -95,7 +94,7 @@ export function serializeEnvelope(
   headerSegment: string,
   encryptedKey: Bytes,
   iv: Bytes,
-  { ciphertext, tag }: AesGcmOutput,
+  { ciphertext, tag }: AesGcmSealed,
 ): string {
   return [headerSegment, ...[encryptedKey, iv, ciphertext, tag].map(encodeBase64url)].join(".")
 }
