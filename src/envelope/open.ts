@@ -9,7 +9,7 @@ import { copyBytes, describe } from "../base/text.ts"
 import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
 import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
-import { claimIdOf } from "./digest.ts"
+import { claimIdOf, contextHashOf } from "./digest.ts"
 import { messageLimit } from "./message.ts"
 import { Opened } from "./opened.ts"
 import { readEnvelope, type SelectedKey } from "./read.ts"
@@ -95,14 +95,15 @@ export async function open(envelope: string, options: OpenOptions): Promise<Open
   const find = keySelector(reader)
   assertGuard(replay)
   const nowMs = replay.now()
+  const contextBytes = copyBytes(context, "options.context")
   const authentic = await readEnvelope(envelope, {
     type: "sw1",
-    context: copyBytes(context, "options.context"),
     maxMessageBytes: messageLimit(maxMessageBytes),
     select: (kid) => {
       const key = find(kid)
       return key && selectedKey(key)
     },
+    contextHash: (backend) => contextHashOf(backend, contextBytes),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
     ...signerPolicy(signedBy, knownSigners),
   })
