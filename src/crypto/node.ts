@@ -18,7 +18,6 @@ import {
   generateKeyPair,
   type KeyObject,
   publicEncrypt,
-  randomBytes,
   sign,
   verify,
 } from "node:crypto"
@@ -38,6 +37,7 @@ import type {
 } from "./backend.ts"
 import { createLanes } from "./lanes.ts"
 import { sha256, SHORT_BYTES, shortHmac } from "./node-hash.ts"
+import { randomBytes } from "./node-random.ts"
 import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import { decodeCryptoKey, isCryptoKey, OAEP, SIGNATURES, signHandle, subtle, unwrapHandle } from "./subtle.ts"
 

@@ -48,13 +48,12 @@ export interface Written {
   readonly seed: Bytes
 }
 
-/** Fresh random bytes, in one call, and the time. */
+/** Fresh random bytes, and the time. */
 function generateFresh(backend: Backend): Fresh {
-  const random = backend.randomBytes(2 * KEY_BYTES + IV_BYTES)
   return {
-    seed: random.slice(0, KEY_BYTES),
-    contentKey: random.slice(KEY_BYTES, 2 * KEY_BYTES),
-    iv: random.slice(2 * KEY_BYTES),
+    seed: backend.randomBytes(KEY_BYTES),
+    contentKey: backend.randomBytes(KEY_BYTES),
+    iv: backend.randomBytes(IV_BYTES),
     issuedAtSeconds: Math.floor(Date.now() / 1000),
   }
 }
