@@ -18,11 +18,6 @@ export async function nonceOf(backend: Backend, seed: Bytes): Promise<Bytes> {
   return (await expand(backend, seed, "nonce", EMPTY)).slice(0, 16)
 }
 
-/** `ctx = b64u(H256(label("context") ‖ lp(context)))` */
-export async function contextHashOf(backend: Backend, context: Bytes): Promise<string> {
-  return encodeBase64url(await backend.sha256(concatPrefixed(label("context"), [context])))
-}
-
 /** What D and the signature cover: H, the seed, and MH, the digest of the message. */
 export interface Covered {
   readonly headerSegment: Bytes

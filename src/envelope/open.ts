@@ -5,11 +5,12 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { copyBytes, describe } from "../base/text.ts"
+import { describe } from "../base/text.ts"
 import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
 import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
-import { claimIdOf, contextHashOf } from "./digest.ts"
+import { readContext } from "./context.ts"
+import { claimIdOf } from "./digest.ts"
 import { messageLimit } from "./message.ts"
 import { Opened } from "./opened.ts"
 import { readEnvelope, type SelectedKey } from "./read.ts"
@@ -95,7 +96,6 @@ export async function open(envelope: string, options: OpenOptions): Promise<Open
   const find = keySelector(reader)
   assertGuard(replay)
   const nowMs = replay.now()
-  const contextBytes = copyBytes(context, "options.context")
   const authentic = await readEnvelope(envelope, {
     type: "sw1",
     maxMessageBytes: messageLimit(maxMessageBytes),
@@ -103,7 +103,7 @@ export async function open(envelope: string, options: OpenOptions): Promise<Open
       const key = find(kid)
       return key && selectedKey(key)
     },
-    contextHash: (backend) => contextHashOf(backend, contextBytes),
+    contextHash: readContext(context),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
     ...signerPolicy(signedBy, knownSigners),
   })

@@ -5,9 +5,8 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { copyBytes } from "../base/text.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
-import { contextHashOf } from "./digest.ts"
+import { readContext } from "./context.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
 import { copyMessage, messageLimit } from "./message.ts"
 import type { OpenedReply } from "./opened.ts"
@@ -54,13 +53,13 @@ export async function sealTo(
   const { backend, handle } = materialOf(to, "public", "options.to")
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
   // both are copied before the first await
-  const contextBytes = copyBytes(context, "options.context")
+  const contextHash = readContext(context)
   const messageBytes = copyMessage(message, messageLimit(maxMessageBytes))
   const writing = {
     backend,
     type: "sw1",
     kid: to.kid,
-    contextHash: await contextHashOf(backend, contextBytes),
+    contextHash: await contextHash(backend),
     message: messageBytes,
     signWith,
     contentKey: async (key: Uint8Array<ArrayBuffer>) => ({ key, encryptedKey: await handle.wrap(key) }),
