@@ -74,8 +74,8 @@ export interface VerifyHandle extends KeyHandle {
   verify(signature: Bytes, data: Bytes): MaybePromise<boolean>
 }
 
-/** What AES-GCM makes, as two views, so that a large ciphertext need not be copied to join them. */
-export interface AesGcmOutput {
+/** What AES-GCM makes and takes, as two arrays, so that a large ciphertext need not be copied to join or part them. */
+export interface AesGcmSealed {
   /** As long as the plaintext. */
   readonly ciphertext: Bytes
   /** 16 bytes. */
@@ -108,15 +108,14 @@ export interface Backend {
   hmacSha256(key: Bytes, data: Bytes): MaybePromise<Bytes>
 
   /** AES-256-GCM (NIST SP 800-38D) under a key of 32 and an IV of 12 bytes. */
-  sealAesGcm(key: Bytes, iv: Bytes, aad: Bytes, plaintext: Bytes): MaybePromise<AesGcmOutput>
+  sealAesGcm(key: Bytes, iv: Bytes, aad: Bytes, plaintext: Bytes): MaybePromise<AesGcmSealed>
 
   /**
    * Opens what {@link Backend.sealAesGcm} made. Releases nothing before the tag of exactly 16 bytes is verified.
    *
-   * @param sealed - `ciphertext ‖ tag`, at least 16 bytes.
    * @throws Anything, when the tag does not verify.
    */
-  openAesGcm(key: Bytes, iv: Bytes, aad: Bytes, sealed: Bytes): MaybePromise<Bytes>
+  openAesGcm(key: Bytes, iv: Bytes, aad: Bytes, sealed: AesGcmSealed): MaybePromise<Bytes>
 
   /** Imports a recipient's checked public key. */
   importWrapKey(jwk: PublicJwk): MaybePromise<WrapHandle>

@@ -6,11 +6,11 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { type Label, label } from "../base/text.ts"
-import type { Backend } from "./backend.ts"
+import type { Backend, MaybePromise } from "./backend.ts"
 
 const ONE = new Uint8Array([1])
 
 /** `expand(key, s, data)`: HKDF-Expand, one block of 32 bytes (RFC 5869 §2.3). */
-export async function expand(backend: Backend, key: Bytes, name: Label, data: Bytes): Promise<Bytes> {
+export function expand(backend: Backend, key: Bytes, name: Label, data: Bytes): MaybePromise<Bytes> {
   return backend.hmacSha256(key, concat(label(name), data, ONE))
 }

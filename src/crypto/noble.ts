@@ -27,14 +27,7 @@ import type {
   SignatureAlgorithm,
   SignHandle,
 } from "./backend.ts"
-import {
-  assertBytes,
-  assertRandomLength,
-  assertSealed,
-  IV_BYTES,
-  KEY_BYTES,
-  SIGNATURE_BYTES,
-} from "./sizes.ts"
+import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 
 const oaep = OAEP(sha256, mgf1(sha256))
 
@@ -149,11 +142,11 @@ export const noble: Backend = {
     return { ciphertext: sealed.subarray(0, plaintext.length), tag: sealed.subarray(plaintext.length) }
   },
 
-  openAesGcm(key, iv, aad, sealed) {
+  openAesGcm(key, iv, aad, { ciphertext, tag }) {
     assertBytes(key, "key", KEY_BYTES)
     assertBytes(iv, "iv", IV_BYTES)
-    assertSealed(sealed)
-    return gcm(key, iv, aad).decrypt(sealed)
+    assertBytes(tag, "tag", TAG_BYTES)
+    return gcm(key, iv, aad).decrypt(concat(ciphertext, tag))
   },
 
   importWrapKey(jwk) {

@@ -18,7 +18,6 @@ import {
   generateKeyPair,
   type KeyObject,
   publicEncrypt,
-  randomBytes,
   sign,
   verify,
 } from "node:crypto"
@@ -38,15 +37,8 @@ import type {
 } from "./backend.ts"
 import { createLanes } from "./lanes.ts"
 import { sha256, SHORT_BYTES, shortHmac } from "./node-hash.ts"
-import {
-  assertBytes,
-  assertRandomLength,
-  assertSealed,
-  IV_BYTES,
-  KEY_BYTES,
-  SIGNATURE_BYTES,
-  TAG_BYTES,
-} from "./sizes.ts"
+import { randomBytes } from "./node-random.ts"
+import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import { decodeCryptoKey, isCryptoKey, OAEP, SIGNATURES, signHandle, subtle, unwrapHandle } from "./subtle.ts"
 
 const generate = promisify(generateKeyPair)
@@ -142,15 +134,14 @@ export const backend: Backend = {
     return { ciphertext, tag: cipher.getAuthTag() }
   },
 
-  openAesGcm(key, iv, aad, sealed) {
+  openAesGcm(key, iv, aad, { ciphertext, tag }) {
     assertBytes(key, "key", KEY_BYTES)
     assertBytes(iv, "iv", IV_BYTES)
-    assertSealed(sealed)
-    const length = sealed.length - TAG_BYTES
+    assertBytes(tag, "tag", TAG_BYTES)
     const decipher = createDecipheriv(CIPHER, secretKey(key), iv, CIPHER_OPTIONS)
     decipher.setAAD(aad)
-    decipher.setAuthTag(sealed.subarray(length))
-    const plaintext = decipher.update(sealed.subarray(0, length))
+    decipher.setAuthTag(tag)
+    const plaintext = decipher.update(ciphertext)
     decipher.final()
     return plaintext
   },

@@ -26,17 +26,6 @@ export function assertBytes(value: Bytes, name: string, length: number): void {
   if (value.length !== length) throw new RangeError(`${name} must be ${length} bytes, not ${value.length}`)
 }
 
-/**
- * Checks that `ciphertext ‖ tag` is long enough to have a tag.
- *
- * @throws `RangeError`
- */
-export function assertSealed(sealed: Bytes): void {
-  if (sealed.length < TAG_BYTES) {
-    throw new RangeError(`sealed must be at least ${TAG_BYTES} bytes, not ${sealed.length}`)
-  }
-}
-
 /** What `crypto.getRandomValues` gives at once; some runtimes have no such limit, and zero bytes are no secret. */
 const MOST_RANDOM_BYTES = 65_536
 

@@ -4,19 +4,12 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
+import { type Bytes, concat } from "../base/bytes.ts"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 
 import type { Backend, Jwk, PublicJwk, SignatureAlgorithm } from "./backend.ts"
-import {
-  assertBytes,
-  assertRandomLength,
-  assertSealed,
-  IV_BYTES,
-  KEY_BYTES,
-  SIGNATURE_BYTES,
-} from "./sizes.ts"
+import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import {
   bareJwk,
   decodeCryptoKey,
@@ -94,11 +87,12 @@ export const backend: Backend = {
     }
   },
 
-  async openAesGcm(key, iv, aad, sealed) {
+  async openAesGcm(key, iv, aad, { ciphertext, tag }) {
     assertBytes(key, "key", KEY_BYTES)
     assertBytes(iv, "iv", IV_BYTES)
-    assertSealed(sealed)
+    assertBytes(tag, "tag", TAG_BYTES)
     const aes = await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"])
+    const sealed = concat(ciphertext, tag)
     return new Uint8Array(await subtle().decrypt({ name: "AES-GCM", iv, additionalData: aad }, aes, sealed))
   },
 

@@ -8,7 +8,7 @@ import { encodeBase64url } from "#base64url"
 
 import { type Bytes, concatPrefixed } from "../base/bytes.ts"
 import { encodeAscii, label } from "../base/text.ts"
-import type { Backend } from "../crypto/backend.ts"
+import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { expand } from "../crypto/derive.ts"
 
 const EMPTY = new Uint8Array(0)
@@ -16,11 +16,6 @@ const EMPTY = new Uint8Array(0)
 /** `jti` before its encoding: `expand(seed, "nonce", "", 16)`. */
 export async function nonceOf(backend: Backend, seed: Bytes): Promise<Bytes> {
   return (await expand(backend, seed, "nonce", EMPTY)).slice(0, 16)
-}
-
-/** `ctx = b64u(H256(label("context") ‖ lp(context)))` */
-export async function contextHashOf(backend: Backend, context: Bytes): Promise<string> {
-  return encodeBase64url(await backend.sha256(concatPrefixed(label("context"), [context])))
 }
 
 /** What D and the signature cover: H, the seed, and MH, the digest of the message. */
@@ -31,13 +26,13 @@ export interface Covered {
 }
 
 /** `D = H256(label("digest") ‖ lp(H) ‖ lp(seed) ‖ lp(S) ‖ MH)` */
-export async function digestOf(backend: Backend, covered: Covered, signature: Bytes): Promise<Bytes> {
+export function digestOf(backend: Backend, covered: Covered, signature: Bytes): MaybePromise<Bytes> {
   const { headerSegment, seed, messageDigest } = covered
   return backend.sha256(concatPrefixed(label("digest"), [headerSegment, seed, signature], messageDigest))
 }
 
 /** `H256(label("signature") ‖ lp(H) ‖ lp(seed) ‖ MH)`: the payload of a signature. */
-export async function signatureDigestOf(backend: Backend, covered: Covered): Promise<Bytes> {
+export function signatureDigestOf(backend: Backend, covered: Covered): MaybePromise<Bytes> {
   const { headerSegment, seed, messageDigest } = covered
   return backend.sha256(concatPrefixed(label("signature"), [headerSegment, seed], messageDigest))
 }

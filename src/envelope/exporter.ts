@@ -5,7 +5,6 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-import { encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 
 /** One end of an envelope: enough to derive X, which costs a hash of the envelope and is often not needed. */
@@ -17,7 +16,7 @@ export interface EnvelopeEnd {
   readonly kid: string
 }
 
-/** `X = HMAC-SHA-256(key = H256(envelope), data = seed)`: HKDF-Extract (RFC 5869 §2.2). */
-export async function exportSecret({ backend, envelope, seed }: EnvelopeEnd): Promise<Bytes> {
-  return backend.hmacSha256(await backend.sha256(encodeAscii(envelope)), seed)
+/** `X = HMAC-SHA-256(key = H256(envelope, ASCII), data = seed)`: HKDF-Extract (RFC 5869 §2.2). */
+export async function exportSecret(backend: Backend, envelope: Bytes, seed: Bytes): Promise<Bytes> {
+  return backend.hmacSha256(await backend.sha256(envelope), seed)
 }

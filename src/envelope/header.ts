@@ -50,19 +50,31 @@ export function serializeHeader({ type, contextHash, issuedAtSeconds, id, kid }:
   return `{"alg":"${alg}","ctx":"${contextHash}","enc":"A256GCM","iat":${issuedAtSeconds},"jti":"${id}","kid":"${kid}","typ":"${type}"}`
 }
 
-function patternOf(type: EnvelopeType): RegExp {
-  const { alg, kidLengths } = ENVELOPE_TYPES[type]
-  const kid = kidLengths.map((length) => KID[length]).join("|")
-  return new RegExp(
-    `^\\{"alg":"${alg}","ctx":"(${THUMBPRINT})","enc":"A256GCM","iat":([1-9]\\d{9}),"jti":"(${SIXTEEN_BYTES})","kid":"(${kid})","typ":"${type}"\\}$`,
-  )
+interface Grammar {
+  readonly pattern: RegExp
+  readonly segmentLengths: readonly number[]
 }
 
-const patterns: Partial<Record<EnvelopeType, RegExp>> = {}
+function grammarOf(type: EnvelopeType): Grammar {
+  const { alg, kidLengths } = ENVELOPE_TYPES[type]
+  const kid = kidLengths.map((length) => KID[length]).join("|")
+  const fixed = '{"alg":"","ctx":"","enc":"A256GCM","iat":,"jti":"","kid":"","typ":""}'.length
+  return {
+    pattern: new RegExp(
+      `^\\{"alg":"${alg}","ctx":"(${THUMBPRINT})","enc":"A256GCM","iat":([1-9]\\d{9}),"jti":"(${SIXTEEN_BYTES})","kid":"(${kid})","typ":"${type}"\\}$`,
+    ),
+    segmentLengths: kidLengths.map((length) =>
+      Math.ceil(((fixed + alg.length + 43 + 10 + 22 + length + type.length) * 4) / 3),
+    ),
+  }
+}
+
+const grammars: Partial<Record<EnvelopeType, Grammar>> = {}
+const grammar = (type: EnvelopeType): Grammar => (grammars[type] ??= grammarOf(type))
 
 /** The fields of a header of that type; undefined for anything else. */
 export function parseHeader(text: string, type: EnvelopeType): Header | undefined {
-  const match = (patterns[type] ??= patternOf(type)).exec(text)
+  const match = grammar(type).pattern.exec(text)
   if (!match) return undefined
   const [, contextHash = "", issuedAt, id = "", kid = ""] = match
   return { type, contextHash, issuedAtSeconds: Number(issuedAt), id, kid }
@@ -70,7 +82,5 @@ export function parseHeader(text: string, type: EnvelopeType): Header | undefine
 
 /** Characters of the header segment, for each length of `kid` that the type allows. */
 export function headerSegmentLengths(type: EnvelopeType): readonly number[] {
-  const { alg, kidLengths } = ENVELOPE_TYPES[type]
-  const fixed = '{"alg":"","ctx":"","enc":"A256GCM","iat":,"jti":"","kid":"","typ":""}'.length
-  return kidLengths.map((kid) => Math.ceil(((fixed + alg.length + 43 + 10 + 22 + kid + type.length) * 4) / 3))
+  return grammar(type).segmentLengths
 }

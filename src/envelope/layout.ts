@@ -7,8 +7,8 @@
 import { decodeBase64url, encodeBase64url } from "#base64url"
 
 import { type Bytes, concat } from "../base/bytes.ts"
-import { encodeAscii } from "../base/text.ts"
-import { type AesGcmOutput } from "../crypto/backend.ts"
+import { decodeUtf8, encodeAscii } from "../base/text.ts"
+import type { AesGcmSealed } from "../crypto/backend.ts"
 import { HASH_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
 import {
   ENVELOPE_TYPES,
@@ -39,18 +39,13 @@ export interface Envelope {
   readonly nonce: Bytes
   readonly encryptedKey: Bytes
   readonly iv: Bytes
-  /** Ciphertext ‖ tag. */
-  readonly sealed: Bytes
+  readonly sealed: AesGcmSealed
 }
 
+/** The five segments; the limit stops at the fifth dot, so that a million of them cost no more. */
 function splitSegments(text: string): readonly string[] | undefined {
-  const dots: number[] = []
-  // stops at the fifth dot: a million of them cost no more
-  for (let dot = text.indexOf("."); dot !== -1; dot = text.indexOf(".", dot + 1)) {
-    if (dots.push(dot) > 4) return undefined
-  }
-  if (dots.length !== 4) return undefined
-  return [0, ...dots.map((dot) => dot + 1)].map((start, i) => text.slice(start, dots[i]))
+  const segments = text.split(".", 6)
+  return segments.length === 5 ? segments : undefined
 }
 
 function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
@@ -87,11 +82,11 @@ export function parseEnvelope(
   // step 3
   const [headerBytes, encryptedKey, iv, ciphertext, tag] = segments.map(decodeBase64url)
   if (!headerBytes || !encryptedKey || !iv || !ciphertext || !tag) return undefined
-  const header = parseHeader(String.fromCharCode(...headerBytes), type)
+  const header = parseHeader(decodeUtf8(headerBytes) ?? "", type)
   const nonce = header && decodeBase64url(header.id)
   if (!nonce) return undefined
   const headerSegment = encodeAscii(segments[0] ?? "")
-  return { header, headerSegment, nonce, encryptedKey, iv, sealed: concat(ciphertext, tag) }
+  return { header, headerSegment, nonce, encryptedKey, iv, sealed: { ciphertext, tag } }
 }
 
 /** `H . b64u(encrypted key) . b64u(IV) . b64u(C) . b64u(T)`; `H` comes encoded, since the tag covers it. */
@@ -99,7 +94,7 @@ export function serializeEnvelope(
   headerSegment: string,
   encryptedKey: Bytes,
   iv: Bytes,
-  { ciphertext, tag }: AesGcmOutput,
+  { ciphertext, tag }: AesGcmSealed,
 ): string {
   return [headerSegment, ...[encryptedKey, iv, ciphertext, tag].map(encodeBase64url)].join(".")
 }

@@ -5,10 +5,11 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { copyBytes, describe } from "../base/text.ts"
+import { describe } from "../base/text.ts"
 import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
 import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
+import { readContext } from "./context.ts"
 import { claimIdOf } from "./digest.ts"
 import { messageLimit } from "./message.ts"
 import { Opened } from "./opened.ts"
@@ -97,12 +98,12 @@ export async function open(envelope: string, options: OpenOptions): Promise<Open
   const nowMs = replay.now()
   const authentic = await readEnvelope(envelope, {
     type: "sw1",
-    context: copyBytes(context, "options.context"),
     maxMessageBytes: messageLimit(maxMessageBytes),
     select: (kid) => {
       const key = find(kid)
       return key && selectedKey(key)
     },
+    contextHash: readContext(context),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
     ...signerPolicy(signedBy, knownSigners),
   })

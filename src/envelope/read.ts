@@ -9,7 +9,7 @@ import { type Bytes, equalConstantTime } from "../base/bytes.ts"
 import { openFailed, SealwireError } from "../base/errors.ts"
 import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
-import { contextHashOf, digestOf, nonceOf } from "./digest.ts"
+import { digestOf, nonceOf } from "./digest.ts"
 import type { EnvelopeType, Header } from "./header.ts"
 import { type Envelope, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
 import { type FindSigner, verify } from "./signature.ts"
@@ -28,10 +28,11 @@ export interface SelectedKey {
 /** What a reader expects. */
 export interface Reading {
   readonly type: EnvelopeType
-  readonly context: Bytes
   readonly maxMessageBytes: number
   /** Step 4. */
   select(kid: string): SelectedKey | undefined
+  /** Step 5: the expected context. */
+  contextHash(backend: Backend): MaybePromise<string>
   /** Step 5, coarse freshness. */
   isNear(issuedAtSeconds: number): boolean
   /** Step 7: whether a signature is required, and whose can be checked. */
@@ -99,7 +100,7 @@ async function tryRead(text: unknown, reading: Reading): Promise<Authentic | und
   const selected = reading.select(header.kid) // step 4
   if (selected?.encryptedKeyBytes !== encryptedKey.length) return undefined
   const { backend } = selected
-  if ((await contextHashOf(backend, reading.context)) !== header.contextHash) return undefined // step 5
+  if ((await reading.contextHash(backend)) !== header.contextHash) return undefined // step 5
   if (!reading.isNear(header.issuedAtSeconds)) return undefined
   const key = await contentKeyOf(selected, envelope) // step 6
   const plaintext = await decrypt(backend, key, envelope) // step 7

@@ -4,10 +4,13 @@
  * @module
  */
 
+import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
 import { encodeAscii } from "../base/text.ts"
+import type { Backend } from "../crypto/backend.ts"
 import { expand } from "../crypto/derive.ts"
+import { contextHashOf } from "./context.ts"
 import { type EnvelopeEnd, exportSecret } from "./exporter.ts"
 import { copyMessage } from "./message.ts"
 import { OpenedReply } from "./opened.ts"
@@ -16,21 +19,36 @@ import { type Fresh, writeEnvelope } from "./write.ts"
 
 const NO_KEY = new Uint8Array(0)
 
+/** What both ends know of any reply to an envelope. */
+interface ReplyTerms {
+  readonly backend: Backend
+  readonly kid: string
+  /** X of the envelope. */
+  readonly secret: Bytes
+  /** The context is the envelope. */
+  readonly contextHash: string
+}
+
+async function replyTermsOf({ backend, envelope, seed, kid }: EnvelopeEnd): Promise<ReplyTerms> {
+  const bytes = encodeAscii(envelope)
+  const secret = await exportSecret(backend, bytes, seed)
+  return { backend, kid, secret, contextHash: await contextHashOf(backend, bytes) }
+}
+
 /** Seals a reply; `fresh` as for `writeEnvelope`. */
 export async function sealReply(
   end: EnvelopeEnd,
   message: string | Uint8Array,
   fresh?: Fresh,
 ): Promise<string> {
-  const { backend, envelope, kid } = end
   const bytes = copyMessage(message, MAX_MESSAGE_BYTES)
-  const secret = await exportSecret(end)
-  const { envelope: reply } = await writeEnvelope(
+  const { backend, kid, secret, contextHash } = await replyTermsOf(end)
+  const { envelope } = await writeEnvelope(
     {
       backend,
       type: "sw1-reply",
       kid,
-      context: encodeAscii(envelope),
+      contextHash,
       message: bytes,
       contentKey: async (_, nonce) => ({
         key: await expand(backend, secret, "reply", nonce),
@@ -39,15 +57,14 @@ export async function sealReply(
     },
     fresh,
   )
-  return reply
+  return envelope
 }
 
 /** Opens a reply. Its request bounds its time (§3.4 step 5), and it claims nothing. */
-async function readReply(end: EnvelopeEnd, reply: string): Promise<OpenedReply> {
-  const { backend, envelope, kid } = end
+async function readReply(terms: ReplyTerms, reply: string): Promise<OpenedReply> {
+  const { backend, kid, secret, contextHash } = terms
   const authentic = await readEnvelope(reply, {
     type: "sw1-reply",
-    context: encodeAscii(envelope),
     maxMessageBytes: MAX_MESSAGE_BYTES,
     select: (named) =>
       named === kid
@@ -55,9 +72,10 @@ async function readReply(end: EnvelopeEnd, reply: string): Promise<OpenedReply> 
             backend,
             encryptedKeyBytes: 0,
             madeAtMs: undefined,
-            contentKey: async (_, nonce) => expand(backend, await exportSecret(end), "reply", nonce),
+            contentKey: (_, nonce) => expand(backend, secret, "reply", nonce),
           }
         : undefined,
+    contextHash: () => contextHash,
     isNear: () => true,
     signatureRequired: false,
     findSigner: () => undefined,
@@ -65,11 +83,15 @@ async function readReply(end: EnvelopeEnd, reply: string): Promise<OpenedReply> 
   return new OpenedReply(authentic)
 }
 
-/** Gives the function that opens replies to an envelope, until one has been opened. */
-export function replyOpener(end: EnvelopeEnd): (reply: string) => Promise<OpenedReply> {
+/**
+ * Gives the function that opens replies to an envelope, until one has been opened. What that takes is derived here, so that
+ * who waits for an answer keeps 75 bytes, and not the envelope.
+ */
+export async function replyOpener(end: EnvelopeEnd): Promise<(reply: string) => Promise<OpenedReply>> {
+  const terms = await replyTermsOf(end)
   let answered = false
   return async (reply) => {
-    const opened = await readReply(end, reply)
+    const opened = await readReply(terms, reply)
     // checked after reading: a forged reply must not use up the real one's turn
     if (answered) throw new SealwireError("ERR_REPLAYED", "this request has had its reply")
     answered = true

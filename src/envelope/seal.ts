@@ -5,8 +5,8 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { copyBytes } from "../base/text.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
+import { readContext } from "./context.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
 import { copyMessage, messageLimit } from "./message.ts"
 import type { OpenedReply } from "./opened.ts"
@@ -52,12 +52,15 @@ export async function sealTo(
   const { to, context = "", signWith, maxMessageBytes } = options
   const { backend, handle } = materialOf(to, "public", "options.to")
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
+  // both are copied before the first await
+  const contextHash = readContext(context)
+  const messageBytes = copyMessage(message, messageLimit(maxMessageBytes))
   const writing = {
     backend,
     type: "sw1",
     kid: to.kid,
-    context: copyBytes(context, "options.context"),
-    message: copyMessage(message, messageLimit(maxMessageBytes)),
+    contextHash: await contextHash(backend),
+    message: messageBytes,
     signWith,
     contentKey: async (key: Uint8Array<ArrayBuffer>) => ({ key, encryptedKey: await handle.wrap(key) }),
   } as const
@@ -102,5 +105,5 @@ export async function sealRequest(
   options: SealOptions,
 ): Promise<SealedRequest> {
   const end = await sealTo(message, options)
-  return { envelope: end.envelope, openReply: replyOpener(end) }
+  return { envelope: end.envelope, openReply: await replyOpener(end) }
 }

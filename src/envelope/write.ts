@@ -11,7 +11,7 @@ import { encodeAscii } from "../base/text.ts"
 import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { IV_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
 import type { SigningKey } from "../keys/key.ts"
-import { contextHashOf, digestOf, nonceOf } from "./digest.ts"
+import { digestOf, nonceOf } from "./digest.ts"
 import { type EnvelopeType, serializeHeader } from "./header.ts"
 import { serializeEnvelope, serializePlaintext } from "./layout.ts"
 import { sign } from "./signature.ts"
@@ -27,7 +27,7 @@ export interface Writing {
   readonly backend: Backend
   readonly type: EnvelopeType
   readonly kid: string
-  readonly context: Bytes
+  readonly contextHash: string
   readonly message: Bytes
   readonly signWith?: SigningKey | undefined
   /** Wraps the fresh key (RSA-OAEP-256), or derives one from the nonce (dir). */
@@ -48,13 +48,12 @@ export interface Written {
   readonly seed: Bytes
 }
 
-/** Fresh random bytes, in one call, and the time. */
+/** Fresh random bytes, and the time. */
 function generateFresh(backend: Backend): Fresh {
-  const random = backend.randomBytes(2 * KEY_BYTES + IV_BYTES)
   return {
-    seed: random.slice(0, KEY_BYTES),
-    contentKey: random.slice(KEY_BYTES, 2 * KEY_BYTES),
-    iv: random.slice(2 * KEY_BYTES),
+    seed: backend.randomBytes(KEY_BYTES),
+    contentKey: backend.randomBytes(KEY_BYTES),
+    iv: backend.randomBytes(IV_BYTES),
     issuedAtSeconds: Math.floor(Date.now() / 1000),
   }
 }
@@ -64,10 +63,9 @@ export async function writeEnvelope(
   writing: Writing,
   fresh: Fresh = generateFresh(writing.backend),
 ): Promise<Written> {
-  const { backend, type, kid, message } = writing
+  const { backend, type, kid, contextHash, message } = writing
   const { seed, iv, issuedAtSeconds } = fresh
   const nonce = await nonceOf(backend, seed)
-  const contextHash = await contextHashOf(backend, writing.context)
   const id = encodeBase64url(nonce)
   const segment = encodeBase64url(
     encodeAscii(serializeHeader({ type, contextHash, issuedAtSeconds, id, kid })),

@@ -71,7 +71,7 @@ describe.each([node, web])("known answers on the $name backend", (backend) => {
     if (signWith?.algorithm !== "ES256")
       expect(JSON.stringify(actual) === JSON.stringify(expected)).toBe(true)
     else expect(actual["header"]).toBe(expected["header"])
-    const opened = await replyOpener({ ...end, envelope: answer.envelope })(answer.reply.envelope)
+    const opened = await (await replyOpener({ ...end, envelope: answer.envelope }))(answer.reply.envelope)
     expect(toHex(opened.message)).toBe(answer.reply.message)
   })
 })
