@@ -61,6 +61,9 @@ export async function startRedisServer(...settings: string[]): Promise<RedisServ
     await exited
   }
 
+  const end = (): void => void child?.kill("SIGKILL")
+  // a test run that breaks off must not leave it behind
+  process.once("exit", end)
   await start()
   return {
     port,
@@ -72,6 +75,7 @@ export async function startRedisServer(...settings: string[]): Promise<RedisServ
     resume: () => void child?.kill("SIGCONT"),
     async close() {
       await kill()
+      process.off("exit", end)
       rmSync(directory, { recursive: true, force: true })
     },
   }
