@@ -85,7 +85,7 @@ const KEPT_CHARACTERS = 22
 export function redisStore(client: RedisClient, options: RedisStoreOptions): RedisStore {
   assertOptions(options, "options", ["prefix", "clockErrorSeconds", "evictionPolicyVerified", "clock"])
   const { prefix, clockErrorSeconds = 5, evictionPolicyVerified = false, clock = systemClock } = options
-  if (typeof prefix !== "string" || !/^[!-z|~]{1,64}$/.test(prefix)) {
+  if (typeof prefix !== "string" || !/^[\x21-\x7a\x7c\x7e]{1,64}$/.test(prefix)) {
     throw new TypeError(
       `options.prefix must be 1 to 64 printable ASCII characters without spaces and braces, not ${describe(prefix)}`,
     )

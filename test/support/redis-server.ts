@@ -55,7 +55,7 @@ export async function startRedisServer(...settings: string[]): Promise<RedisServ
   }
 
   async function kill(): Promise<void> {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    if (child?.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, "exit")
     child.kill("SIGKILL")
     await exited
