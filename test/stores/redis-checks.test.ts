@@ -37,7 +37,7 @@ describe("redisStore", () => {
   })
 
   test.each([undefined, "", "a b", "{a}", "ä", "a".repeat(65)])("refuses the prefix %j", (prefix) => {
-    expect(() => redisStore(answering(1), { prefix: prefix! })).toThrow(/options\.prefix/)
+    expect(() => redisStore(answering(1), { prefix: String(prefix ?? "") })).toThrow(/options\.prefix/)
   })
 
   test.each([

@@ -33,6 +33,7 @@ for (const [name, connect] of Object.entries(REDIS_CLIENTS)) {
     afterAll(async () => {
       for (const connected of open) await connected.close()
     })
-    for (const { name, run } of replayStoreContract({ create, reopen: create })) test(name, run)
+    const cases = replayStoreContract({ create, reopen: create })
+    for (const { name, run } of cases) test(name, { timeout: 30_000 }, run)
   })
 }
