@@ -1,0 +1,191 @@
+/**
+ * redisStore beside the bare client: claims a second, and with `--full` memory and waits at 10 k, 1 M and 10 M ids (2 GB).
+ * Run with `node bench/redis-store.mjs` after `npm ci --prefix tools/stores`; starts a `redis-server` of its own.
+ * All three take turns in one process, with the same number of claims under way; a figure is the median of its turns.
+ *
+ * @module
+ */
+
+import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+
+import { build } from "esbuild"
+
+const AT_ONCE = 64
+const TURNS = 9
+const CLAIMS_A_TURN = 8000
+const LIFE_MS = 131_000
+const WAITS = 20_000
+const SIZES = [10_000, 1_000_000, 10_000_000]
+const FILL_AT_ONCE = 20_000
+
+const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
+const installed = createRequire(new URL("../tools/stores/package.json", import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), "sealwire-bench-"))
+
+async function load(entry) {
+  const outfile = join(directory, `${entry.replace(/\W/g, "-")}.mjs`)
+  await build({ entryPoints: [source(entry)], outfile, bundle: true, platform: "node", format: "esm" })
+  return import(pathToFileURL(outfile).href)
+}
+
+async function startServer() {
+  const port = await new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address()
+      probe.close(() => resolve(port))
+    })
+  })
+  const settings = [
+    "--port",
+    port,
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--dir",
+    directory,
+  ]
+  const child = spawn("redis-server", settings.map(String), { stdio: ["ignore", "pipe", "inherit"] })
+  await new Promise((resolve, reject) => {
+    child.once("exit", () => reject(new Error("redis-server ended")))
+    child.stdout.on("data", (text) => String(text).includes("Ready to accept") && resolve())
+  })
+  return { port, child }
+}
+
+/** Runs `one` that many times, with AT_ONCE under way. */
+async function run(count, one) {
+  let left = count
+  const lane = async () => {
+    while (left-- > 0) await one()
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+}
+
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1]
+const quantile = (sorted, share) => sorted[Math.floor(sorted.length * share)]
+/** Made before the clock starts: randomness is not what is measured. */
+const makeIds = (count) => Array.from({ length: count }, () => randomBytes(32).toString("base64url"))
+const keysOf = (id) => {
+  const start = `{bare:${Buffer.from(id.slice(0, 2) + "AA", "base64url")
+    .toString("hex")
+    .slice(0, 2)}}:`
+  return [`${start}marker`, start + id.slice(0, 22)]
+}
+
+/** What each client does without the store: the same script, and the plain command. */
+const bare = {
+  redis: (client, { CLAIM }) => ({
+    script: (keys, args) => client.evalSha(CLAIM.sha, { keys, arguments: args }),
+    plain: (key) => client.set(key, "1", { condition: "NX", expiration: { type: "PX", value: LIFE_MS } }),
+  }),
+  ioredis: (client, { CLAIM }) => ({
+    script: (keys, args) => client.evalsha(CLAIM.sha, 2, ...keys, ...args),
+    plain: (key) => client.set(key, "1", "PX", LIFE_MS, "NX"),
+  }),
+}
+
+const connect = {
+  redis: async (port) =>
+    installed("redis")
+      .createClient({ socket: { host: "127.0.0.1", port } })
+      .connect(),
+  ioredis: (port) => new (installed("ioredis"))({ host: "127.0.0.1", port }),
+}
+const disconnect = (client) => (client.destroy ?? client.disconnect).call(client)
+
+async function compare(name, port, { redisStore }, scripts) {
+  const client = await connect[name](port)
+  const { script, plain } = bare[name](client, scripts)
+  const store = redisStore(client, { prefix: name })
+  await redisStore(client, { prefix: "bare" }).ready()
+  await store.ready()
+  const contenders = {
+    store: (id) => store.claim(id, Date.now() + LIFE_MS),
+    script: async (id) => {
+      const now = Date.now()
+      const reply = await script(keysOf(id), [String(now), "5000", String(now + LIFE_MS)])
+      if (reply[0] !== "won") throw new Error(`the bare script gave ${reply}`)
+    },
+    plain: (id) => plain(keysOf(id)[1]),
+  }
+  const rates = { store: [], script: [], plain: [] }
+  const cpu = { store: [], script: [], plain: [] }
+  for (let turn = 0; turn <= TURNS; turn++) {
+    for (const [which, claim] of Object.entries(contenders)) {
+      const ids = makeIds(CLAIMS_A_TURN)
+      const [start, before] = [performance.now(), process.cpuUsage()]
+      await run(CLAIMS_A_TURN, () => claim(ids.pop()))
+      const { user, system } = process.cpuUsage(before)
+      // the first turn warms up
+      if (turn === 0) continue
+      rates[which].push((CLAIMS_A_TURN * 1000) / (performance.now() - start))
+      cpu[which].push((user + system) / CLAIMS_A_TURN)
+    }
+  }
+  const [own, same, set] = [median(rates.store), median(rates.script), median(rates.plain)]
+  console.log(
+    `${name}, ${AT_ONCE} at once: store ${Math.round(own)}/s, same script ${Math.round(same)}/s (${(own / same).toFixed(2)}x, at least 0.85), ` +
+      `SET NX PX ${Math.round(set)}/s (${(own / set).toFixed(2)}x, at least 0.65)`,
+  )
+  for (const [which, micros] of Object.entries(cpu))
+    console.log(`  ${which}: ${median(micros).toFixed(1)} us of the client's CPU`)
+  disconnect(client)
+}
+
+/** As the store's keys: a tag of 256, 22 characters, a life. */
+const FILL = `
+math.randomseed(tonumber(ARGV[1]))
+for i = 1, tonumber(ARGV[2]) do
+  local id = string.format('%06x%06x%010d', math.random(0, 16777215), math.random(0, 16777215), ARGV[1] + i)
+  redis.call('SET', string.format('{full:%02x}:%s', math.random(0, 255), id), 1, 'NX', 'PX', 3600000)
+end`
+
+async function fillAndWait(port, { redisStore }) {
+  const client = await connect.ioredis(port)
+  await client.flushall()
+  const store = redisStore(client, { prefix: "full" })
+  await store.ready()
+  const usedBytes = async () => Number((await client.info("memory")).match(/used_memory:(\d+)/)[1])
+  const emptyBytes = await usedBytes()
+  let held = 0
+  for (const size of SIZES) {
+    for (; held < size; held += FILL_AT_ONCE) {
+      await client.eval(FILL, 0, String(held), String(Math.min(FILL_AT_ONCE, size - held)))
+    }
+    const bytes = ((await usedBytes()) - emptyBytes) / (await client.dbsize())
+    const waits = []
+    for (const id of makeIds(WAITS)) {
+      const start = performance.now()
+      await store.claim(id, Date.now() + LIFE_MS)
+      waits.push((performance.now() - start) * 1000)
+    }
+    waits.sort((a, b) => a - b)
+    console.log(
+      `${size} ids: ${bytes.toFixed(0)} bytes an id, claim p50 ${quantile(waits, 0.5).toFixed(0)} us, p99 ${quantile(waits, 0.99).toFixed(0)} us`,
+    )
+    held = size
+  }
+  disconnect(client)
+}
+
+const { port, child } = await startServer()
+try {
+  const store = await load("stores/redis.ts")
+  const scripts = await load("stores/redis-scripts.ts")
+  for (const name of Object.keys(bare)) await compare(name, port, store, scripts)
+  if (process.argv.includes("--full")) await fillAndWait(port, store)
+} finally {
+  child.removeAllListeners("exit")
+  child.kill("SIGKILL")
+  rmSync(directory, { recursive: true, force: true })
+}
