@@ -10,6 +10,7 @@ import { SealwireError } from "../base/errors.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import { claimWithin, knownSince } from "./claim.ts"
+import { noteAdmission } from "./history.ts"
 import type { ReplayStore } from "./store.ts"
 
 /** What the guard decided about one authentic message, for a metrics system. Holds nothing secret. */
@@ -125,7 +126,7 @@ function assertRemembered(policy: Policy, { issuedAtSeconds, nowMs, keyMadeAtMs 
   throw new SealwireError(
     "ERR_QUARANTINED",
     `the replay store has forgotten what was accepted before it started, and this message may be from then: seal it again in ${retryAfterSeconds} s. ` +
-      "Stores that outlive the process (SQLite, Postgres, Redis) do not have this wait, nor do keys made after the store",
+      "Stores that outlive the process (SQLite, Postgres, Redis) do not have this wait, nor do keys that this process made since",
     { retryAfterSeconds },
   )
 }
@@ -203,6 +204,7 @@ export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
     isNear: (issuedAtSeconds, nowMs) =>
       mode === "observe" || Math.abs(ageOf(issuedAtSeconds, nowMs)) <= nearSeconds,
     async admit(message) {
+      noteAdmission()
       const ageSeconds = ageOf(message.issuedAtSeconds, message.nowMs)
       const refusal = await decide(policy, message, ageSeconds).then(
         () => undefined,
@@ -222,5 +224,8 @@ export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
 export const dangerouslyAcceptReplays: ReplayGuard = {
   now: systemClock,
   isNear: () => true,
-  admit: () => Promise.resolve(),
+  admit() {
+    noteAdmission()
+    return Promise.resolve()
+  },
 }

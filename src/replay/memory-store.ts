@@ -5,10 +5,11 @@
  * @module
  */
 
-import { type Clock, processTime, systemClock } from "../base/clock.ts"
+import { type Clock, systemClock } from "../base/clock.ts"
 import { SealwireError } from "../base/errors.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
+import { emptyStoreKnowsSince } from "./history.ts"
 import { hashWords, IdTable, readId } from "./id-table.ts"
 import type { ReplayStore } from "./store.ts"
 
@@ -64,7 +65,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ReplayStore {
     })
   if (dangerouslyForgetOnRestart) return { claim }
 
-  const start = clock ?? processTime
+  const start = clock ?? emptyStoreKnowsSince
   let sinceMs = start()
   // Workers hold the clock at 0 while a module loads; asked after a claim, it tells the time
   return { claim, knowsSince: () => (sinceMs ||= start()) }
