@@ -140,7 +140,7 @@ export function encryptGcm(
 }
 
 /** P, from its parts. */
-export function plaintextOf(headerSegment: string, parts: Parts): Buffer {
+function plaintextOf(headerSegment: string, parts: Parts): Buffer {
   const { seed, message, signature, signatureLength, digest } = parts
   const messageDigest = sha256(message)
   const S = Buffer.from(
