@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest"
 
 import {
-  maxEnvelopeCharacters,
   parseEnvelope,
   parsePlaintext,
   serializeEnvelope,
@@ -37,18 +36,15 @@ describe("the envelope's layout", () => {
     const wrong = { encryptedKey: () => Buffer.alloc(bytes), signature: () => "s".repeat(512) }
     const largest = forge({ ...wrong, message: "m".repeat(LIMIT) })
     expect(parseEnvelope(largest, "sw1", LIMIT)?.encryptedKey).toHaveLength(bytes)
-    expect(largest.length).toBeLessThanOrEqual(maxEnvelopeCharacters(LIMIT))
   })
 
-  test("takes none above its cap in characters, and bounds the cap to what a message needs", () => {
-    const cap = maxEnvelopeCharacters(LIMIT)
-    expect(cap).toBeLessThan(Math.ceil((LIMIT * 4) / 3) + 2200)
-    const fits = forge({ message: "m".repeat(LIMIT) })
-    const segments = fits.split(".")
-    const room = cap - fits.length
-    const padded = segments.with(3, (segments[3] ?? "") + "A".repeat(room)).join(".")
-    expect(padded).toHaveLength(cap)
-    expect(parseEnvelope(`${padded}A`, "sw1", LIMIT)).toBeUndefined()
+  test("takes none with a ciphertext above what the largest message and the longest signature need", () => {
+    const needed = Math.ceil(((66 + 512 + LIMIT) * 4) / 3)
+    const ofLength = (characters: number): string =>
+      forge({ segments: (right) => right.with(3, "A".repeat(characters)) })
+    // the cap is on the whole envelope: a key of 2048 bits leaves what one of 4096 would take
+    expect(parseEnvelope(ofLength(needed), "sw1", LIMIT)).toBeDefined()
+    expect(parseEnvelope(ofLength(needed + 683), "sw1", LIMIT)).toBeUndefined()
   })
 })
 

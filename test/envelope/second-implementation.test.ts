@@ -44,9 +44,8 @@ describe("the second implementation, which forges", () => {
     "makes the bytes of the reply of: $name",
     ({ envelope, iat, seed, reply }) => {
       const parts = { message: hex(reply.message), seed: hex(reply.seed), iv: hex(reply.iv) }
-      const issuedAtSeconds = JSON.parse(
-        Buffer.from(reply.envelope.split(".")[0] ?? "", "base64url").toString(),
-      ).iat as number
+      const header = Buffer.from(reply.envelope.split(".")[0] ?? "", "base64url").toString()
+      const { iat: issuedAtSeconds } = JSON.parse(header) as { iat: number }
       expect(forgeReply(envelope, hex(seed), { ...parts, issuedAtSeconds })).toBe(reply.envelope)
       expect(issuedAtSeconds).toBeGreaterThanOrEqual(iat)
     },

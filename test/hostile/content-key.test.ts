@@ -124,7 +124,7 @@ describe("unwrap hooks", () => {
       },
     }
   }
-  const rejecting = (error: unknown) => (): unknown => Promise.reject(error as Error)
+  const rejecting = (error: unknown) => (): unknown => Promise.reject(error)
 
   test.each<[name: string, unwrap: () => unknown]>([
     [

@@ -65,10 +65,11 @@ describe.each([node, web])("replay on the $name backend", (backend) => {
   ])("opens one of a hundred copies at once, over %s", async (_, createStore) => {
     const store = createStore()
     // two guards: two processes that share a store
-    const guards = [1, 2].map(() => createReplayGuard({ store, clock: () => NOW_SECONDS * 1000 }))
+    const guardOf = (): ReplayGuard => createReplayGuard({ store, clock: () => NOW_SECONDS * 1000 })
+    const [one, other] = [guardOf(), guardOf()]
     const envelope = forge()
     const outcomes = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => outcome(envelope, guards[i % 2] as ReplayGuard)),
+      Array.from({ length: 100 }, (_, i) => outcome(envelope, i % 2 === 0 ? one : other)),
     )
     expect(outcomes.filter((code) => code === "OK")).toHaveLength(1)
     expect(outcomes.filter((code) => code === "ERR_REPLAYED")).toHaveLength(99)

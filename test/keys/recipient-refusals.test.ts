@@ -122,9 +122,9 @@ describe.each([node, web])("recipient keys that are refused on the $name backend
     ["no kty", { kty: undefined }, '"kty" must be "RSA"'],
     ["kty as an array", { kty: ["RSA"] }, '"kty" must be "RSA"'],
   ])("refuses a JWK, public and private, with %s", async (_, members, reason) => {
-    const publicKey = { ...publicRecipient, ...members } as Jwk
+    const publicKey = { ...publicRecipient, ...members }
     expect(await errorOf(importPublicKey(publicKey, { backend }))).toMatchObject(refusal(reason))
-    const privateKey = { ...recipient, ...members } as Jwk
+    const privateKey = { ...recipient, ...members }
     expect(await errorOf(importPrivateKey(privateKey, { backend }))).toMatchObject(refusal(reason))
   })
 

@@ -73,8 +73,8 @@ describe.each<[name: string, codec: typeof inScript, around: (run: () => void) =
 
   test("decodes nothing but the canonical form", () => {
     const text = fc.oneof(
-      fc.string({ unit: fc.constantFrom(...alphabet) }),
-      fc.string({ unit: fc.constantFrom(...alphabet, ..."=+/ \n\t\0.\u0141\u{1f512}\ud800") }),
+      fc.string({ unit: fc.constantFrom(...Array.from(alphabet)) }),
+      fc.string({ unit: fc.constantFrom(...Array.from(alphabet + "=+/ \n\t\0.\u0141\u{1f512}\ud800")) }),
       fc.string({ unit: "binary" }),
     )
     around(() => {

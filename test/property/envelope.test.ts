@@ -119,7 +119,9 @@ const change = fc.record({
   kind: fc.constantFrom("substitute", "insert", "delete", "swap", "move dot"),
   place: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
   character: fc.oneof(
-    fc.constantFrom(..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0"),
+    fc.constantFrom(
+      ...Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0"),
+    ),
     fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
   ),
 })

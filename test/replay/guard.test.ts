@@ -153,7 +153,7 @@ describe("claims", () => {
       () => {
         throw thrown
       },
-      () => Promise.reject(thrown as Error),
+      () => Promise.reject(thrown),
     ]) {
       const error = await errorOf(guarding(claim).admit(messageAged(0)))
       expect(error).toBeInstanceOf(SealwireError)
@@ -369,7 +369,7 @@ describe("events", () => {
   ])("decide nothing when their receiver %s", async (_, onEvent) => {
     const unhandled = vi.fn()
     process.on("unhandledRejection", unhandled)
-    const guard = createReplayGuard({ store: spyStore(), onEvent: onEvent as () => void })
+    const guard = createReplayGuard({ store: spyStore(), onEvent: onEvent })
     expect(await codeOf(guard.admit(messageAged(0)))).toBe("OK")
     expect(await codeOf(guard.admit(messageAged(0)))).toBe("ERR_REPLAYED")
     await new Promise((resolve) => setImmediate(resolve))

@@ -11,6 +11,7 @@ import {
   createPrivateKey,
   createPublicKey,
   publicEncrypt,
+  type RsaPrivateKey,
   type RsaPublicKey,
   sign,
 } from "node:crypto"
@@ -116,8 +117,11 @@ const RIGHT: Parts = {
   segments: same,
 }
 
+/** How RSA is padded, as far as these tests change it. */
+type RsaPadding = Pick<RsaPublicKey, "padding"> & Pick<RsaPrivateKey, "oaepHash" | "oaepLabel">
+
 /** RSA encryption under a JWK; OAEP with SHA-256, unless told otherwise. */
-export function encryptRsa({ n, e }: Jwk, bytes: Uint8Array, options: Partial<RsaPublicKey> = {}): Buffer {
+export function encryptRsa({ n, e }: Jwk, bytes: Uint8Array, options: RsaPadding = {}): Buffer {
   const key = createPublicKey({ key: { kty: "RSA", n, e } as never, format: "jwk" })
   const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }
   return publicEncrypt({ key, ...oaep, ...options }, bytes)
@@ -136,7 +140,7 @@ export function encryptGcm(
 }
 
 /** P, from its parts. */
-export function plaintextOf(headerSegment: string, parts: Parts): Buffer {
+function plaintextOf(headerSegment: string, parts: Parts): Buffer {
   const { seed, message, signature, signatureLength, digest } = parts
   const messageDigest = sha256(message)
   const S = Buffer.from(

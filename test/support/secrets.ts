@@ -9,7 +9,7 @@ function spellings(secret: Uint8Array): string[] {
   return [
     bytes.toString("latin1"),
     bytes.toString("hex"),
-    bytes.toString("base64").replace(/=+$/, ""),
+    bytes.toString("base64").replaceAll("=", ""),
     bytes.toString("base64url"),
     numbers.slice(0, 16).join(","),
     numbers
