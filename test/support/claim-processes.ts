@@ -22,25 +22,36 @@ export interface ClaimProcesses {
   close(): Promise<void>
 }
 
+/** A module of this folder as one file that a process can run. */
+export async function bundleForProcess(entry: string): Promise<{ readonly path: string; remove(): void }> {
+  const directory = mkdtempSync(join(tmpdir(), "sealwire-claims-"))
+  const path = join(directory, "claims.mjs")
+  await build({
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    outfile: path,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    alias: { "#base64url": resolve("src/base/base64url-node.ts"), "#backend": resolve("src/crypto/node.ts") },
+  })
+  return {
+    path,
+    remove() {
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
 /** Starts `count` processes on a module that calls `serveClaims`. */
 export async function startClaimProcesses(
   entry: string,
   count: number,
   args: string[],
 ): Promise<ClaimProcesses> {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-claims-"))
-  const outfile = join(directory, "claims.mjs")
-  await build({
-    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    alias: { "#base64url": resolve("src/base/base64url-node.ts"), "#backend": resolve("src/crypto/node.ts") },
-  })
+  const bundle = await bundleForProcess(entry)
   const children = await Promise.all(
     Array.from({ length: count }, async () => {
-      const child = fork(outfile, args)
+      const child = fork(bundle.path, args)
       await messageOf(child)
       return child
     }),
@@ -58,7 +69,7 @@ export async function startClaimProcesses(
           return once(child, "exit")
         }),
       )
-      rmSync(directory, { recursive: true, force: true })
+      bundle.remove()
     },
   }
 }
