@@ -28,7 +28,7 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
   beforeAll(async () => {
     reader = await createReader(backend)
   })
-  const opener = (): ((reply: string) => Promise<OpenedReply>) =>
+  const opener = (): ReturnType<typeof replyOpener> =>
     replyOpener({ backend, envelope: REQUEST, seed: new Uint8Array(SEED), kid: reader.key.kid })
 
   test("go there and back", async () => {
@@ -49,7 +49,7 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
   })
 
   test("are opened once, the first of them, also when two come at the same time", async () => {
-    const openReply = opener()
+    const openReply = await opener()
     const outcomes = await Promise.allSettled([
       openReply(forgeOther()),
       openReply(forgeOther({ seed: randomBytes(32) })),
@@ -59,14 +59,14 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
   })
 
   test("are still awaited after a forged one", async () => {
-    const openReply = opener()
+    const openReply = await opener()
     for (let i = 0; i < 3; i++) await errorOf(openReply(forgeOther({ digest: () => Buffer.alloc(32) })))
     expect((await openReply(forgeOther({ message: "the real one" }))).text()).toBe("the real one")
   })
 
   test("are opened however late they come, as their request bounds them", async () => {
     for (const issuedAtSeconds of [1_000_000_000, 9_999_999_999]) {
-      expect((await opener()(forgeOther({ issuedAtSeconds }))).text()).toBe(MESSAGE)
+      expect((await (await opener())(forgeOther({ issuedAtSeconds }))).text()).toBe(MESSAGE)
     }
   })
 
@@ -100,7 +100,7 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
     ["four dots", () => "...."],
     ["HTML", () => "<!doctype html><title>502 Bad Gateway</title>"],
   ])("are not: %s", async (_, reply) => {
-    const error = await errorOf(opener()(reply()))
+    const error = await errorOf((await opener())(reply()))
     expect(error).toMatchObject({
       code: "ERR_OPEN_FAILED",
       message: "not an envelope that this reader can open",
@@ -110,15 +110,15 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
   })
 
   test.each([undefined, null, 5, {}, new Uint8Array(5), Symbol("reply")])("are not %s", async (reply) => {
-    expect(await errorOf(opener()(reply as string))).toMatchObject({ code: "ERR_OPEN_FAILED" })
+    expect(await errorOf((await opener())(reply as string))).toMatchObject({ code: "ERR_OPEN_FAILED" })
   })
 
   test("bind to the request to the last bit: none opens for a request that was changed on its way", async () => {
     const { reply } = { reply: await (await openNow(reader, REQUEST)).reply("x") }
     const changed = forge({ contentKey: randomBytes(32) })
     const end = { backend, envelope: changed, seed: new Uint8Array(SEED), kid: reader.key.kid }
-    expect(await errorOf(replyOpener(end)(reply))).toMatchObject({ code: "ERR_OPEN_FAILED" })
-    expect((await opener()(reply)).text()).toBe("x")
+    expect(await errorOf((await replyOpener(end))(reply))).toMatchObject({ code: "ERR_OPEN_FAILED" })
+    expect((await (await opener())(reply)).text()).toBe("x")
   })
 
   test("differ each time, in nonce, IV and all", async () => {
@@ -133,7 +133,7 @@ describe.each([node, web])("replies on the $name backend", (backend) => {
     const bytes = Buffer.from("first")
     const replying = opened.reply(bytes)
     bytes.write("other")
-    expect((await opener()(await replying)).text()).toBe("first")
+    expect((await (await opener())(await replying)).text()).toBe("first")
     for (const message of [undefined, 5, {}, "\ud800"]) {
       expect(await errorOf((async () => opened.reply(message as string))())).toBeInstanceOf(TypeError)
     }

@@ -85,13 +85,13 @@ describe.each([node, web])("the second implementation and the library on the $na
     const reader = await createReader(backend)
     const request = forge()
     const seed = new Uint8Array(SEED)
-    const openReply = replyOpener({ backend, envelope: request, seed, kid: reader.key.kid })
+    const openReply = await replyOpener({ backend, envelope: request, seed, kid: reader.key.kid })
     const opened = await openReply(
       forgeReply(request, SEED, { message: "by hand", seed: Buffer.alloc(32, 3) }),
     )
     expect(opened.text()).toBe("by hand")
     const answer = await (await openNow(reader, request)).reply("by the library")
-    const again = replyOpener({ backend, envelope: request, seed, kid: reader.key.kid })
+    const again = await replyOpener({ backend, envelope: request, seed, kid: reader.key.kid })
     expect((await again(answer)).text()).toBe("by the library")
     expect(answer.split(".")[1]).toBe("")
   })

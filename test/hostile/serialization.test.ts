@@ -270,19 +270,24 @@ describe.each([node, web])("serialization on the $name backend", (backend) => {
     await expectRefusal(reader, "P0", value)
   })
 
-  test("stops at the fifth of a million dots", async () => {
-    const indexOf = vi.spyOn(String.prototype, "indexOf")
-    const split = vi.spyOn(String.prototype, "split")
-    const slice = vi.spyOn(String.prototype, "slice")
+  test("takes a million dots apart no further than it must", async () => {
     const dots = ".".repeat(1_000_000)
-    const steps = { indexOf: 0, split: 0, slice: 0 }
+    const spies = (["indexOf", "split", "slice", "substring"] as const).map((name) =>
+      vi.spyOn(String.prototype, name),
+    )
+    const steps: unknown[] = []
     await openNow(reader, dots).catch(() => {
-      const on = (spy: { mock: { contexts: unknown[] } }): number =>
-        spy.mock.contexts.filter((text) => String(text) === dots).length
-      Object.assign(steps, { indexOf: on(indexOf), split: on(split), slice: on(slice) })
+      for (const { mock } of spies) {
+        steps.push(
+          ...mock.results
+            .filter((_, call) => String(mock.contexts[call]) === dots)
+            .map(({ value }) => value as unknown),
+        )
+      }
     })
-    for (const spy of [indexOf, split, slice]) spy.mockRestore()
-    expect(steps).toEqual({ indexOf: 5, split: 0, slice: 0 })
+    for (const spy of spies) spy.mockRestore()
+    expect(steps.length).toBeLessThanOrEqual(6)
+    for (const step of steps) expect(Array.isArray(step) ? step.length : 0).toBeLessThanOrEqual(6)
     await expectRefusal(reader, "P0", dots)
   })
 

@@ -165,12 +165,12 @@ describe.each([node, web])("any single change on the $name backend", (backend) =
     const reply = forgeReply(request, seed, { seed: randomBytes(32) })
     const opener = (): ReturnType<typeof replyOpener> =>
       replyOpener({ backend, envelope: request, seed, kid: key.kid })
-    await expect(opener()(reply)).resolves.toBeDefined()
+    await expect((await opener())(reply)).resolves.toBeDefined()
     await fc.assert(
       fc.asyncProperty(change, async (each) => {
         const changed = apply(reply, each)
         fc.pre(changed !== reply)
-        await expect(opener()(changed)).rejects.toMatchObject({ code: "ERR_OPEN_FAILED" })
+        await expect((await opener())(changed)).rejects.toMatchObject({ code: "ERR_OPEN_FAILED" })
       }),
       runs(500),
     )
