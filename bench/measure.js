@@ -60,7 +60,13 @@ export async function measure(contenders, { rounds, turnMs }) {
   }
   return contenders.map(({ name }, i) => {
     const sorted = samples[i].sort((a, b) => a - b)
-    return { name, p10: quantile(sorted, 0.1), p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), samples: sorted.length }
+    return {
+      name,
+      p10: quantile(sorted, 0.1),
+      p50: quantile(sorted, 0.5),
+      p99: quantile(sorted, 0.99),
+      samples: sorted.length,
+    }
   })
 }
 
