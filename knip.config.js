@@ -3,16 +3,20 @@ import { doors, platformModules } from "./tools/doors.js"
 export default {
   entry: [
     "test/runtimes/plain.ts",
-    "bench/*.mjs",
+    "bench/**/*.{js,mjs,ts}",
+    // started as processes of their own
+    "test/support/*-{claims,victim}.ts",
     "examples/*.mjs",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),
     "src/cli/main.ts",
   ],
+  // its packages are those of bench/package.json
+  ignore: ["bench/peers/**"],
   // a type that a declaration mentions must be exported, isolatedDeclarations or not
   ignoreExportsUsedInFile: { interface: true, type: true },
   // Debian's, started by tools/webkitgtk.ts and by tests
-  ignoreBinaries: ["Xvfb", "WebKitWebDriver", "openssl"],
+  ignoreBinaries: ["Xvfb", "WebKitWebDriver", "redis-server", "redis-cli", "openssl"],
   // run by name, in tools/check-published.js
   ignoreDependencies: ["@arethetypeswrong/cli", "publint"],
 }
