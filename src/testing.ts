@@ -10,6 +10,8 @@ export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
+/** The backend of this platform: what keys use unless they are given another. */
+export { backend as platformBackend } from "#backend"
 export type { Backend } from "./crypto/backend.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"

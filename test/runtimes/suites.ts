@@ -23,12 +23,10 @@ import {
   importSigningKey,
   importVerifyingKey,
 } from "sealwire/keys"
+import { noble } from "sealwire/noble"
+import { backendContract, type ContractCase, platformBackend } from "sealwire/testing"
 
-/** One behaviour. */
-export interface Case {
-  readonly name: string
-  readonly run: () => Promise<void>
-}
+import vectors from "../../vectors/known-answers.json" with { type: "json" }
 
 const context = "POST /orders"
 
@@ -125,8 +123,53 @@ async function keepsSigningKeysInEveryForm(): Promise<void> {
   }
 }
 
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+}
+
+const hexOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+async function opensKnownAnswer(answer: (typeof vectors.cases)[number]): Promise<void> {
+  const claims: string[] = []
+  const store = {
+    claim: (id: string): Promise<boolean> => {
+      claims.push(id)
+      return Promise.resolve(true)
+    },
+  }
+  const { d: _d, ...ed25519 } = vectors.signer
+  const { d: _e, ...es256 } = vectors.signer_es256
+  const opened = await open(answer.envelope, {
+    with: await importPrivateKey(
+      answer.recipient === "recipient" ? vectors.recipient : vectors.recipient_3072,
+    ),
+    context: bytesOf(answer.context),
+    replay: createReplayGuard({ store, clock: () => answer.iat * 1000 }),
+    knownSigners: [await importVerifyingKey(ed25519), await importVerifyingKey(es256)],
+  })
+  assertEqual(hexOf(opened.digest), answer.message_sha256, "the digest of the message")
+  assertEqual(opened.id, answer.id, "the id")
+  assertEqual(opened.signer ?? null, answer.signer, "the signer")
+  assertEqual(claims.join(), answer.claim_id, "the claim")
+}
+
+/** The contract of each backend that this runtime has, the platform's own as the reference. */
+const contracts: readonly ContractCase[] = [
+  ...backendContract(platformBackend, platformBackend),
+  ...backendContract(noble, platformBackend, { lacks: ["privateRsa", "der", "cryptoKey"] }).map((each) => ({
+    ...each,
+    name: `noble: ${each.name}`,
+  })),
+]
+
 /** Every case. */
-export const cases: readonly Case[] = [
+export const cases: readonly ContractCase[] = [
+  ...vectors.cases.map((answer) => ({
+    name: `opens the known answer "${answer.name}"`,
+    run: () => opensKnownAnswer(answer),
+  })),
+  ...contracts,
   { name: "seals, opens and answers a message", run: sealsOpensAndReplies },
   { name: "refuses a copy, a change and another context", run: refusesCopiesAndChanges },
   { name: "proves an Ed25519 signer and refuses a stranger", run: () => provesTheSigner("Ed25519") },
