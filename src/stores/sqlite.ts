@@ -85,7 +85,7 @@ export interface SqliteStore extends ReplayStore {
  * ```
  */
 export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOptions = {}): SqliteStore {
-  const { exec, prepare } = (database as Partial<SqliteDatabase> | null) ?? {}
+  const { exec, prepare } = (database) ?? {}
   if (typeof exec !== "function" || typeof prepare !== "function") {
     throw new TypeError(
       `database must be one of node:sqlite, better-sqlite3 or bun:sqlite, not ${describe(database)}`,
