@@ -11,6 +11,7 @@ import { createRequire } from "node:module"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 
+import type * as Door from "../src/stores/postgres.ts"
 import { startPostgresServer } from "../test/support/postgres-server.ts"
 
 interface Pool {
@@ -20,7 +21,7 @@ interface Pool {
 type Claim = (id: string, expiresAtMs: number) => Promise<boolean>
 
 const door = pathToFileURL(resolve(process.argv[2] ?? "dist/stores/postgres.js")).href
-const { migrate, postgresStore } = (await import(door)) as typeof import("../src/stores/postgres.ts")
+const { migrate, postgresStore } = (await import(door)) as typeof Door
 const { Pool } = createRequire(resolve("tools/stores/package.json"))("pg") as {
   Pool: new (options: object) => Pool
 }

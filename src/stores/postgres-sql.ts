@@ -60,18 +60,23 @@ CREATE INDEX IF NOT EXISTS "${where.table ?? "sealwire_replay"}_expiry" ON ${nam
 `
 }
 
-/** The statements for a table. */
-export function postgresSql(where: PostgresTable): PostgresSql {
-  const name = qualified(where)
-  const marker = `SELECT * FROM ${name} WHERE id = ''`
+/** What the server says about itself, and whether the statement is a transaction of its own. */
+function hereSql(name: string): string {
   // commits wait for the disk even where the server does not: a crash must not lose a claim
-  const here = `here AS MATERIALIZED (
+  return `here AS MATERIALIZED (
   SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
     concat_ws(':', (SELECT system_identifier FROM pg_control_system()),
       left(pg_walfile_name(pg_current_wal_lsn()), 8), '${name}'::regclass::oid) AS life,
     transaction_timestamp() = statement_timestamp() AND pg_current_xact_id_if_assigned() IS NULL AS is_alone,
     CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
 )`
+}
+
+/** The statements for a table. */
+export function postgresSql(where: PostgresTable): PostgresSql {
+  const name = qualified(where)
+  const marker = `SELECT * FROM ${name} WHERE id = ''`
+  const here = hereSql(name)
   const refusals = (sentMs: number, apartMs: number): string => `WHEN NOT is_alone THEN 'inside'
     WHEN abs(now_ms - ${sentMs}) > ${apartMs} THEN 'apart'`
 

@@ -26,15 +26,15 @@ export type Prepared = Readonly<Record<Exclude<keyof SqliteSql, "schema">, Sqlit
 /** Sets up what a claim needs to be durable, and safe beside other processes. */
 export function setUpConnection(database: SqliteDatabase, busyTimeoutMs: number): void {
   database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
-  const [, , file] = Object.values((database.prepare("PRAGMA database_list").get() as object | null) ?? {})
-  if (readText(database, "PRAGMA journal_mode") !== "wal" && file !== "") {
+  const file = readColumn(database, "PRAGMA database_list", 2)
+  if (readColumn(database, "PRAGMA journal_mode", 0) !== "wal" && file !== "") {
     try {
       database.exec("PRAGMA journal_mode = WAL")
     } catch (cause) {
       // another process may have been quicker
-      if (readText(database, "PRAGMA journal_mode") !== "wal") throw cause
+      if (readColumn(database, "PRAGMA journal_mode", 0) !== "wal") throw cause
     }
-    if (readText(database, "PRAGMA journal_mode") !== "wal") {
+    if (readColumn(database, "PRAGMA journal_mode", 0) !== "wal") {
       throw failed("cannot use a write-ahead log on this file: it must lie on a local disk")
     }
   }
@@ -63,8 +63,11 @@ export function readNumbers(row: unknown): number[] | undefined {
   return Object.values(row).map(Number)
 }
 
-function readText(database: SqliteDatabase, sql: string): string {
-  return String(Object.values((database.prepare(sql).get() as object | null) ?? {})[0])
+function readColumn(database: SqliteDatabase, sql: string, column: number): string {
+  const values: unknown[] = Object.values((database.prepare(sql).get() as object | null) ?? {})
+  const value = values[column]
+  // not text: what has no file is null to some clients
+  return typeof value === "string" ? value : ""
 }
 
 /** The error for a store that cannot be used. */

@@ -85,8 +85,8 @@ export interface SqliteStore extends ReplayStore {
  * ```
  */
 export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOptions = {}): SqliteStore {
-  const { exec, prepare } = (database as Partial<SqliteDatabase> | null) ?? {}
-  if (typeof exec !== "function" || typeof prepare !== "function") {
+  const members = ((database as unknown) ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof members["exec"] !== "function" || typeof members["prepare"] !== "function") {
     throw new TypeError(
       `database must be one of node:sqlite, better-sqlite3 or bun:sqlite, not ${describe(database)}`,
     )

@@ -57,8 +57,8 @@ describe.skipIf(missing)("Postgres store in faults", { timeout: 90_000 }, () => 
       await migrate(await connect(), options)
       const { table = "sealwire_replay" } = options
       await (await openStore({ table })).ready()
-      // a minute ago, so that nothing that is sent now is quarantined
-      server.sql(`UPDATE ${table} SET known_since_ms = known_since_ms - 60000 WHERE id = ''`)
+      // long ago, so that nothing that is sent now is quarantined
+      server.sql(`UPDATE ${table} SET known_since_ms = known_since_ms - 300000 WHERE id = ''`)
     }
   }, 60_000)
   afterEach(async () => {

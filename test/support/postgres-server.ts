@@ -77,7 +77,7 @@ async function startOn(directory: string): Promise<PostgresServer> {
     run(name, ["-h", "127.0.0.1", "-p", String(port), "-U", USER, ...args], directory)
 
   async function kill(): Promise<void> {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    if (child?.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, "exit")
     signalAll(child, "SIGKILL")
     await exited
