@@ -4,14 +4,19 @@
  * @module
  */
 
+import { backend } from "#backend"
+
+import type { Backend } from "./crypto/backend.ts"
+
 export type { Clock } from "./base/clock.ts"
 export type { Bytes } from "./base/bytes.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
-/** The backend of this platform: what keys use unless they are given another. */
-export { backend as platformBackend } from "#backend"
 export type { Backend } from "./crypto/backend.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"
+
+/** The backend of this platform: what keys use unless they are given another. */
+export const platformBackend: Backend = backend

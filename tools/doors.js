@@ -14,7 +14,7 @@
 
 /** @type {Door[]} */
 export const doors = [
-  { name: "index", maxGzipBytes: 14_500, packages: ["@noble/hashes"] },
+  { name: "index", maxGzipBytes: 15_000, packages: ["@noble/hashes"] },
   { name: "keys", maxGzipBytes: 28_500, packages: ["@noble/hashes", "@peculiar/utils", "asn1js"] },
   { name: "replay", maxGzipBytes: 4000, packages: [] },
   {
@@ -22,8 +22,10 @@ export const doors = [
     maxGzipBytes: 30_000,
     packages: ["@noble/ciphers", "@noble/curves", "@noble/hashes", "micro-rsa-dsa-dh"],
   },
-  { name: "testing", maxGzipBytes: 10_000, packages: ["@noble/hashes"] },
+  { name: "testing", maxGzipBytes: 13_500, packages: ["@noble/hashes"] },
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },
+  { name: "stores/postgres", maxGzipBytes: 4500, packages: [] },
+  { name: "stores/sqlite", maxGzipBytes: 4500, packages: [] },
 ]
 
 /** What package.json#imports chooses between at the consumer's: built as files of their own. */

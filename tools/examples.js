@@ -23,6 +23,9 @@ import { root } from "./run.js"
 const FENCE = /^```(ts|js|sh)\n(.*?)^```$/gms
 const PROMISE = /^\/\/ (?:throws (?<code>\w+)|(?<value>(?:["\d{[-]|(?:true|false|null|undefined)\b).*))$/
 
+/** Imports of packages that only a store's tests install, with the servers that they talk to. */
+const NEEDS_A_SERVER = /^import .* from "(?:redis|pg)"$/m
+
 const PRELUDE = `import assert from "node:assert/strict"
 const __keep = (value, expected) => (assert.deepEqual(value, expected), value)
 `
@@ -81,7 +84,7 @@ export async function collectExamples() {
   ])
   // one that takes arguments is run by a test that gives them
   const alone = (await Promise.all(programs)).filter(({ code }) => !code.includes("process.argv"))
-  return [...found.flat(), ...alone]
+  return [...found.flat(), ...alone].filter(({ code }) => !NEEDS_A_SERVER.test(code))
 }
 
 /**

@@ -10,7 +10,7 @@
 import { describe } from "../base/text.ts"
 
 /** The marker expires never: purging passes it by. */
-export const NEVER_MS = 9_000_000_000_000_000
+const NEVER_MS = 9_000_000_000_000_000
 
 /** Statements of one store. Parameters are plain question marks, in order: all three clients agree on these only. */
 export interface SqliteSql {

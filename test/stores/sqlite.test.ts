@@ -5,7 +5,7 @@ import { replayStoreContract } from "../../src/contracts/replay-store.ts"
 import type { ReplayStore } from "../../src/replay/store.ts"
 import { type SqliteDatabase, sqliteSchema, sqliteStore } from "../../src/stores/sqlite.ts"
 import { notRun } from "../support/not-run.ts"
-import { type OpenSqliteFile, SQLITE_CLIENTS } from "../support/sqlite-clients.ts"
+import { BRINGS_SQLITE, type OpenSqliteFile, SQLITE_CLIENTS } from "../support/sqlite-clients.ts"
 import { type SqliteFile, sqliteFile } from "../support/sqlite-files.ts"
 
 const newId = (): string => randomBytes(32).toString("base64url")
@@ -19,6 +19,9 @@ async function claimMany(store: ReplayStore, count: number, expiresAtMs: number)
 
 const inTwoMinutes = (): number => Date.now() + 120_000
 
+if (!BRINGS_SQLITE) {
+  test.skip("NOT RUN: the SQLite store with node:sqlite, which Node brings from version 22 on", () => undefined)
+}
 for (const [name, open] of Object.entries(SQLITE_CLIENTS)) {
   if (!open) {
     notRun(`the SQLite store with ${name}`, name)

@@ -47,7 +47,7 @@ export async function deliver(guard: ReplayGuard, message: Message): Promise<str
 }
 
 /** Delivers new messages until one is accepted; the first answer that is a decision of the guard, and that one. */
-export async function deliverUntilAccepted(guard: ReplayGuard): Promise<string> {
+async function deliverUntilAccepted(guard: ReplayGuard): Promise<string> {
   const start = performance.now()
   let first: string | undefined
   while (performance.now() - start < PATIENCE_MS) {
@@ -60,7 +60,7 @@ export async function deliverUntilAccepted(guard: ReplayGuard): Promise<string> 
 }
 
 /** Delivers a copy of a message until the store can say what it is. */
-export async function deliverCopy(guard: ReplayGuard, message: Message): Promise<string> {
+async function deliverCopy(guard: ReplayGuard, message: Message): Promise<string> {
   const start = performance.now()
   let answer = await deliver(guard, message)
   while (answer === "`ERR_STORE`" && performance.now() - start < PATIENCE_MS) {

@@ -21,6 +21,9 @@ const installed = createRequire(resolve("tools/sqlite/package.json"))
 const nodeMajor = Number(process.versions.node.split(".")[0])
 const isBun = "bun" in process.versions
 
+/** Node 20 has no SQLite of its own. */
+export const BRINGS_SQLITE: boolean = isBun || nodeMajor >= 22
+
 function load(name: string, className?: string): OpenSqliteFile | undefined {
   try {
     const module = installed(name) as Record<string, DatabaseClass>
@@ -35,7 +38,7 @@ function load(name: string, className?: string): OpenSqliteFile | undefined {
 export const SQLITE_CLIENTS: Readonly<Record<string, OpenSqliteFile | undefined>> = isBun
   ? { "bun:sqlite": load("bun:sqlite", "Database") }
   : {
-      "node:sqlite": load("node:sqlite", "DatabaseSync"),
+      ...(BRINGS_SQLITE ? { "node:sqlite": load("node:sqlite", "DatabaseSync") } : {}),
       "better-sqlite3": load(nodeMajor < 22 ? "better-sqlite3-12" : "better-sqlite3"),
     }
 
