@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 
 import { beforeAll, describe, expect, test } from "vitest"
 
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { Opened } from "../../src/envelope/opened.ts"
@@ -12,7 +13,7 @@ import { createReader, errorOf, guardOver, openNow, type Reader } from "../suppo
 import { spyStore } from "../support/stores.ts"
 import { knownAnswers, publicJwk } from "../support/vectors.ts"
 
-describe.each([node, web])("what was opened on the $name backend", (backend) => {
+describe.each([node, web, noble])("what was opened on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 
 import { beforeAll, describe, expect, test } from "vitest"
 
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { replyOpener } from "../../src/envelope/reply.ts"
@@ -23,7 +24,7 @@ const reencode =
   (right: string[]): string[] =>
     right.with(at, b64u(change(Buffer.from(right[at] ?? "", "base64url"))))
 
-describe.each([node, web])("replies on the $name backend", (backend) => {
+describe.each([node, web, noble])("replies on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

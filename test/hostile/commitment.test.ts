@@ -3,6 +3,7 @@ import { createDecipheriv, type KeyObject, createPrivateKey } from "node:crypto"
 import { compactDecrypt } from "jose"
 import { beforeAll, describe, expect, test } from "vitest"
 
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { b64u, CONTENT_KEY, encryptRsa, forge, type Parts, SEED, sha256 } from "../support/forge.ts"
@@ -63,7 +64,7 @@ describe("a salamander, before this library", () => {
   })
 })
 
-describe.each([node, web])("commitment on the $name backend", (backend) => {
+describe.each([node, web, noble])("commitment on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

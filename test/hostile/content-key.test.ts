@@ -3,6 +3,7 @@ import { constants, createPublicKey, publicEncrypt } from "node:crypto"
 import { beforeAll, describe, expect, test } from "vitest"
 
 import { SealwireError } from "../../src/base/errors.ts"
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { importPrivateKey } from "../../src/keys/recipient.ts"
@@ -31,7 +32,7 @@ function encryptRaw(padded: Uint8Array): Buffer {
   return publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, padded)
 }
 
-describe.each([node, web])("content keys on the $name backend", (backend) => {
+describe.each([node, web, noble])("content keys on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

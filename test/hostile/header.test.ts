@@ -2,6 +2,7 @@ import net from "node:net"
 
 import { beforeAll, describe, expect, test, vi } from "vitest"
 
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { createKeyRing } from "../../src/keys/ring.ts"
@@ -227,7 +228,7 @@ const VALUES: readonly Row[] = [
 
 const GROUPS = { shape: SHAPES, order: ORDER, duplicates: DUPLICATES, added: ADDED, values: VALUES }
 
-describe.each([node, web])("headers on the $name backend", (backend) => {
+describe.each([node, web, noble])("headers on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test, vi } from "vitest"
 
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import { b64u, forge, type Parts } from "../support/forge.ts"
@@ -48,7 +49,7 @@ async function decodingsDuring(run: () => Promise<void>): Promise<number> {
   }
 }
 
-describe.each([node, web])("serialization on the $name backend", (backend) => {
+describe.each([node, web, noble])("serialization on the $name backend", (backend) => {
   let reader: Reader
   beforeAll(async () => {
     reader = await createReader(backend)

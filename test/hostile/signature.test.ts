@@ -3,6 +3,7 @@ import { createHmac, generateKeyPairSync } from "node:crypto"
 import { beforeAll, describe, expect, test } from "vitest"
 
 import type { Jwk } from "../../src/crypto/backend.ts"
+import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
 import type { OpenOptions } from "../../src/envelope/open.ts"
@@ -137,7 +138,7 @@ const SIGNATURES: Record<string, Parts["signature"]> = {
   ),
 }
 
-describe.each([node, web])("signatures on the $name backend", (backend) => {
+describe.each([node, web, noble])("signatures on the $name backend", (backend) => {
   let reader: Reader
   let known: [VerifyingKey, VerifyingKey]
   beforeAll(async () => {
