@@ -7,6 +7,7 @@
  */
 
 import { readdir, readFile } from "node:fs/promises"
+import { isBuiltin } from "node:module"
 import { join } from "node:path"
 
 import ts from "typescript"
@@ -23,8 +24,10 @@ import { root } from "./run.js"
 const FENCE = /^```(ts|js|sh)\n(.*?)^```$/gms
 const PROMISE = /^\/\/ (?:throws (?<code>\w+)|(?<value>(?:["\d{[-]|(?:true|false|null|undefined)\b).*))$/
 
-/** Imports of packages that only a store's tests install, with the servers that they talk to. */
-const NEEDS_A_SERVER = /^import .* from "(?:redis|pg)"$/m
+/** Examples of stores that want a server, or an SQLite that Node 20 does not bring: the stores' own tests run those. */
+const NEEDS_MORE = isBuiltin("node:sqlite")
+  ? /^import .* from "(?:redis|pg)"$/m
+  : /^import .* from "(?:redis|pg|node:sqlite)"$/m
 
 const PRELUDE = `import assert from "node:assert/strict"
 const __keep = (value, expected) => (assert.deepEqual(value, expected), value)
@@ -84,7 +87,7 @@ export async function collectExamples() {
   ])
   // one that takes arguments is run by a test that gives them
   const alone = (await Promise.all(programs)).filter(({ code }) => !code.includes("process.argv"))
-  return [...found.flat(), ...alone].filter(({ code }) => !NEEDS_A_SERVER.test(code))
+  return [...found.flat(), ...alone].filter(({ code }) => !NEEDS_MORE.test(code))
 }
 
 /**
