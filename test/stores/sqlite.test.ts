@@ -20,7 +20,8 @@ async function claimMany(store: ReplayStore, count: number, expiresAtMs: number)
 const inTwoMinutes = (): number => Date.now() + 120_000
 
 if (!BRINGS_SQLITE) {
-  test.skip("NOT RUN: the SQLite store with node:sqlite, which Node brings from version 22 on", () => undefined)
+  test.skip("NOT RUN: the SQLite store with node:sqlite, which Node brings from version 22 on", () =>
+    undefined)
 }
 for (const [name, open] of Object.entries(SQLITE_CLIENTS)) {
   if (!open) {
