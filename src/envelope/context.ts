@@ -22,7 +22,7 @@ const LONGEST_KEPT = 1024
 /** Reads the option `context`: copied now, hashed when it is known with which backend. */
 export function readContext(context: string | Uint8Array): (backend: Backend) => MaybePromise<string> {
   const known = last
-  if (known && context === known.text) return () => known.hash
+  if (context === known?.text) return () => known.hash
   const bytes = copyBytes(context, "options.context")
   return async (backend) => {
     const hash = await contextHashOf(backend, bytes)
