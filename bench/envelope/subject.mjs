@@ -5,9 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
+const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** @returns {Promise<typeof import("../src/index.ts")>} */
+/** @returns {Promise<typeof import("../../src/index.ts")>} */
 export async function loadSubject(built = false) {
   if (built) return import(pathToFileURL(join(root, "dist/index.js")).href)
   const { build } = await import("esbuild")

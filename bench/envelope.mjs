@@ -1,14 +1,14 @@
 /**
  * Measures this library beside its peers and prints tables: `npm run bench`, after `npm ci --prefix bench`.
  *
- *     node bench/main.js [--dist] [--json] [--rounds 9] [--turn-ms 60] [--only "words of a title"]
+ *     node bench/envelope.mjs [--dist] [--json] [--rounds 9] [--turn-ms 60] [--only "words of a title"]
  */
 
 import { parseArgs } from "node:util"
 
-import { measure } from "./measure.js"
-import { judge, renderMachine, renderTable } from "./report.js"
-import { loadSubject } from "./subject.js"
+import { measure } from "./envelope/measure.mjs"
+import { judge, renderMachine, renderTable } from "./envelope/report.mjs"
+import { loadSubject } from "./envelope/subject.mjs"
 
 const { values: options } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 /** Apart from the other imports, because the peers may not be there. */
 async function importTables() {
   try {
-    return await import("./tables.js")
+    return await import("./envelope/tables.mjs")
   } catch (error) {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error
     throw new Error("the peers are not installed: npm ci --prefix bench", { cause: error })

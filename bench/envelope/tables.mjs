@@ -3,11 +3,11 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 
-import { sustain } from "./measure.js"
-import { jose, joseReplies } from "./peers/jose.js"
-import { BY_HAND, naive, naiveReplies } from "./peers/naive.js"
-import { hpke, libsodium, nodeForge, openPgp } from "./peers/others.js"
-import { sealwire, sealwireRemembering, sealwireReplies } from "./peers/sealwire.js"
+import { sustain } from "./measure.mjs"
+import { jose, joseReplies } from "./peers/jose.mjs"
+import { BY_HAND, naive, naiveReplies } from "./peers/naive.mjs"
+import { hpke, libsodium, nodeForge, openPgp } from "./peers/others.mjs"
+import { sealwire, sealwireRemembering, sealwireReplies } from "./peers/sealwire.mjs"
 
 const KIB = 1024
 const IN_FLIGHT = 16
@@ -29,10 +29,10 @@ const LOOP_DELAY_BAR_MS = 15
  *
  * @typedef {object} Table
  * @property {string} title
- * @property {import("./measure.js").Contender[]} contenders The first is ours.
+ * @property {import("./measure.mjs").Contender[]} contenders The first is ours.
  * @property {string[]} references Contenders that ratios are given against.
  * @property {Bar[]} bars
- * @property {() => Promise<import("./report.js").Judgement>} [alone] A bar that is no comparison.
+ * @property {() => Promise<import("./report.mjs").Judgement>} [alone] A bar that is no comparison.
  */
 
 /** Keys in the two forms that the peers take. */
