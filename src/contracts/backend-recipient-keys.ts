@@ -109,7 +109,8 @@ function unwrapCases({ backend, reference }: BackendPair, fixture: () => Promise
       async run() {
         const { publicJwk, privateJwk } = await fixture()
         const here = await backend.importUnwrapKey(privateJwk, false)
-        const wrapped = await (await reference.importWrapKey(publicJwk)).wrap(new Uint8Array(32))
+        const contentKey = new Uint8Array(32).fill(7)
+        const wrapped = await (await reference.importWrapKey(publicJwk)).wrap(contentKey)
         for (const garbage of GARBAGE) {
           await refusal(() => here.unwrap(garbage), `an encrypted key of ${garbage.length} bytes`)
         }
@@ -118,7 +119,19 @@ function unwrapCases({ backend, reference }: BackendPair, fixture: () => Promise
           changed[index] = (changed[index] ?? 0) ^ 1
           await refusal(() => here.unwrap(changed), `byte ${index} changed`)
         }
-        assertEqual(await here.unwrap(wrapped), new Uint8Array(32), "the content key")
+        assertEqual(await here.unwrap(wrapped), contentKey, "the content key")
+      },
+    },
+    {
+      name: "unwraps content keys that begin with zero bytes",
+      async run() {
+        const { publicJwk, privateJwk } = await fixture()
+        const here = await backend.importUnwrapKey(privateJwk, false)
+        const there = await reference.importWrapKey(publicJwk)
+        for (const zeros of [1, 2, 32]) {
+          const contentKey = new Uint8Array(32).fill(7, zeros)
+          assertEqual(await here.unwrap(await there.wrap(contentKey)), contentKey, "the content key")
+        }
       },
     },
     {

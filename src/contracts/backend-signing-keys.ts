@@ -6,15 +6,7 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import type { PrivateJwk, PublicJwk, SignatureAlgorithm } from "../crypto/backend.ts"
-import {
-  assert,
-  assertEqual,
-  assertRangeError,
-  type ContractCase,
-  fromHex,
-  refusal,
-  toHex,
-} from "./assert.ts"
+import { assert, assertEqual, assertRangeError, type ContractCase, fromHex, toHex } from "./assert.ts"
 import type { BackendPair } from "./backend-pair.ts"
 
 interface Answer {
@@ -186,16 +178,18 @@ function schemeCases({ backend }: BackendPair): ContractCase[] {
       },
     },
     {
-      name: "refuses an ES256 public key that is not on the curve, at import or at use",
+      name: "verifies nothing with an ES256 public key that is not on the curve",
       async run() {
         const { signature, data } = ANSWERS.ES256
         const jwk = publicPart(ANSWERS.ES256)
         const beside = { ...jwk, y: jwk["x"] ?? "" }
-        // Deno imports such a point, but throws when it is used
-        await refusal(
-          async () => (await backend.importVerifyKey(beside, "ES256")).verify(signature, data),
-          "a point beside the curve",
-        )
+        // most refuse such a point at import; Deno throws when it is used, WebKitGTK finds every signature wrong
+        const attempt = async (): Promise<boolean> => {
+          const key = await backend.importVerifyKey(beside, "ES256")
+          return key.verify(signature, data)
+        }
+        const verified = await attempt().catch(() => false)
+        assert(!verified, "no signature to be verified by a point beside the curve")
       },
     },
   ]

@@ -1,7 +1,23 @@
 import { describe, it } from "vitest"
+import { server } from "vitest/browser"
 
 import { cases } from "./suites.ts"
 
+/**
+ * What a browser's own WebCrypto does wrong, and no backend can put right: asserted to fail, so that a mended browser is noticed.
+ *
+ * WebKitGTK drops the zero bytes that an RSA-OAEP plaintext begins with, so one content key in 256 is too short. It then opens
+ * nothing, as for any other wrong length (docs/protocol.md §3.4, step 6).
+ */
+const FAULTS: Readonly<Record<string, readonly string[]>> = {
+  webkit: ["unwraps content keys that begin with zero bytes"],
+}
+
+const faults = FAULTS[server.browser] ?? []
+
 describe("in every runtime", () => {
-  for (const { name, run } of cases) it(name, run)
+  for (const { name, run } of cases) {
+    if (faults.includes(name)) it.fails(`${name}: known to fail in ${server.browser}`, run)
+    else it(name, run)
+  }
 })
