@@ -15,8 +15,8 @@ export default {
   ignore: ["bench/peers/**"],
   // a type that a declaration mentions must be exported, isolatedDeclarations or not
   ignoreExportsUsedInFile: { interface: true, type: true },
-  // Debian's, started by tools/webkitgtk.ts and by tests
-  ignoreBinaries: ["Xvfb", "WebKitWebDriver", "redis-server", "redis-cli", "openssl"],
+  // Debian's, started by tools and by tests
+  ignoreBinaries: ["Xvfb", "WebKitWebDriver", "redis-server", "redis-cli", "openssl", "spin", "gcc"],
   ignoreDependencies: [
     // run by name, in tools/check-published.js
     "@arethetypeswrong/cli",

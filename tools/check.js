@@ -7,6 +7,7 @@
 import { check as api } from "./check-api.js"
 import { check as doors } from "./check-doors.js"
 import { check as examples } from "./check-examples.js"
+import { check as model } from "./check-model.js"
 import { check as published } from "./check-published.js"
 import { check as ranks } from "./check-ranks.js"
 import { check as sizes } from "./check-sizes.js"
@@ -17,7 +18,7 @@ import { withPacked } from "./packed.js"
 /** @typedef {import("./packed.js").Packed} Packed */
 
 /** @type {Record<string, () => Promise<string>>} */
-const treeChecks = { doors, ranks, unused, api }
+const treeChecks = { doors, ranks, unused, api, model }
 
 /** @type {Record<string, (packed: Packed) => Promise<string>>} */
 const packageChecks = { published, types, sizes, examples }
