@@ -80,8 +80,8 @@ async function assertOutcome(variant, failing) {
   const isWhole = report.includes("errors: 0") && !/search not completed|too small|Warning/i.test(report)
   const isExpected = failing === undefined ? isWhole : found?.includes(PROPERTIES[failing])
   if (isExpected && states > 0) return states
-  const wanted = failing === undefined ? "to hold" : `${PROPERTIES[failing]} to fail`
-  throw new Error(`the model with "${variant}" was to be seen ${wanted}:\n${report}`)
+  const wanted = failing === undefined ? "everything to hold" : `${PROPERTIES[failing]} to fail`
+  throw new Error(`the model with "${variant}": expected ${wanted}:\n${report}`)
 }
 
 /** @returns {Promise<string>} */
