@@ -69,6 +69,7 @@ export default defineConfig({
         resolve: { alias: sourceAliases("web") },
         test: {
           name,
+          provide: { browser: name },
           include: ["test/runtimes/*.test.ts"],
           testTimeout: 60_000,
           browser: { enabled: true, headless: true, screenshotFailures: false, instances: [instance] },
