@@ -5,6 +5,7 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { withoutSecrets } from "./client-error.ts"
 
 const failed = (reason: string, cause?: Error): SealwireError =>
   new SealwireError("ERR_STORE", `the replay store ${reason}`, cause && { cause })
@@ -48,8 +49,8 @@ export function isOvertaken(error: unknown): boolean {
 
 /** The error for a statement that failed. */
 export function unanswered(error: unknown): SealwireError {
-  const cause = withoutSecrets(error)
   const code = codeOf(error)
+  const cause = Object.assign(withoutSecrets(error), { code })
   if (code === DISK_FULL) {
     return new SealwireError("ERR_STORE_FULL", "the replay store's server has no room on its disk", { cause })
   }
@@ -58,11 +59,4 @@ export function unanswered(error: unknown): SealwireError {
 
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code)
-}
-
-/** Clients hang queries, parameters and connection options onto their errors: only the words and the code go on. */
-function withoutSecrets(error: unknown): Error {
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  const copy = new Error(message.replace(/\/\/[^\s/]*@/g, "//"))
-  return Object.assign(copy, { name, code: codeOf(error) })
 }
