@@ -5,11 +5,12 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { withoutSecrets } from "./client-error.ts"
 
 const failed = (reason: string, cause?: Error): SealwireError =>
   new SealwireError("ERR_STORE", `the replay store ${reason}`, cause && { cause })
 
-/** By what a statement answered instead of a decision. */
+/** By what the function answered instead of a decision. */
 const REFUSALS: Readonly<Partial<Record<string, string>>> = Object.freeze({
   inside:
     "was asked inside a transaction, whose rollback would undo the claim: give it a pool, or a client of its own",
@@ -17,13 +18,14 @@ const REFUSALS: Readonly<Partial<Record<string, string>>> = Object.freeze({
     "and this process have clocks further apart than clockErrorSeconds, or the question took that long: set both by NTP",
   late: "got the id after it had expired",
   purged: "may have purged the id already: the server's clock was set back",
-  lost: "lost its marker again while it was written: something deletes its rows, or the server changes",
 })
 
 /** The error for a verdict that is not a decision. */
 export function refusal(verdict: string): SealwireError {
-  return failed(REFUSALS[verdict] ?? "gave an answer that its statement does not give")
+  return failed(REFUSALS[verdict] ?? "gave an answer that its function does not give")
 }
+
+const NOT_MIGRATED = "has no table or no function: run migrate(client), or the SQL of postgresSchema()"
 
 /** By SQLSTATE: what can be done about it. */
 const ADVICE: Readonly<Partial<Record<string, string>>> = Object.freeze({
@@ -31,8 +33,10 @@ const ADVICE: Readonly<Partial<Record<string, string>>> = Object.freeze({
   "55000": "asked a replica: connect to the primary",
   "2D000": REFUSALS["inside"],
   "25P02": REFUSALS["inside"],
-  "42P01": "has no table: run migrate(client), or the SQL of postgresSchema()",
-  "42501": "may not use its table: grant the role SELECT, INSERT, UPDATE and DELETE on it",
+  "42P01": NOT_MIGRATED,
+  "42883": NOT_MIGRATED,
+  "42501":
+    "may not use its table: grant the role SELECT, INSERT, UPDATE and DELETE on it, EXECUTE on its function",
 })
 
 const DISK_FULL = "53100"
@@ -45,8 +49,8 @@ export function isOvertaken(error: unknown): boolean {
 
 /** The error for a statement that failed. */
 export function unanswered(error: unknown): SealwireError {
-  const cause = withoutSecrets(error)
   const code = codeOf(error)
+  const cause = Object.assign(withoutSecrets(error), { code })
   if (code === DISK_FULL) {
     return new SealwireError("ERR_STORE_FULL", "the replay store's server has no room on its disk", { cause })
   }
@@ -55,11 +59,4 @@ export function unanswered(error: unknown): SealwireError {
 
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code)
-}
-
-/** Clients hang queries, parameters and connection options onto their errors: only the words and the code go on. */
-function withoutSecrets(error: unknown): Error {
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  const copy = new Error(message.replace(/\/\/[^\s/]*@/g, "//"))
-  return Object.assign(copy, { name, code: codeOf(error) })
 }

@@ -1,6 +1,6 @@
 /**
  * `sealwire/stores/postgres`: ids in Postgres, shared by every process that opens. docs/protocol.md §4.
- * A claim is one statement, one round trip and a transaction of its own; postgres-sql.ts says how a loss is noticed.
+ * A claim is one call of a function, one round trip and a transaction of its own; postgres-sql.ts says how a loss is noticed.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { describe } from "../base/text.ts"
 import type { ReplayStore } from "../replay/store.ts"
 import { type PostgresClient, type Query, queryOf } from "./postgres-client.ts"
 import { isOvertaken, refusal, unanswered } from "./postgres-errors.ts"
-import { type PostgresSql, postgresSql, type PostgresTable, tableSql } from "./postgres-sql.ts"
+import { type PostgresSql, postgresSql, type PostgresTable, schemaSql } from "./postgres-sql.ts"
 
 export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres-client.ts"
 export type { PostgresTable } from "./postgres-sql.ts"
@@ -54,7 +54,7 @@ export interface PostgresStore extends ReplayStore {
 /**
  * A replay store in Postgres (13 or later), by a client that the caller has made. Does no I/O before it is used.
  *
- * Needs its table: run {@link migrate} once. A claim is on the server's disk before it is answered, whatever
+ * Needs its table and its function: run {@link migrate} once. A claim is on the server's disk before it is answered, whatever
  * `synchronous_commit` says. A table that may have lost ids (emptied, made anew, restored by pg_dump or from a base backup,
  * on a promoted replica) is noticed in the claim itself: what was sent before is quarantined for about
  * `maxSkewSeconds + 2 · clockErrorSeconds`, and nothing is accepted twice.
@@ -96,7 +96,7 @@ export function postgresStore(client: PostgresClient, options: PostgresStoreOpti
 }
 
 /**
- * The table of {@link postgresStore} as SQL, for those who keep their schema by migrations. Can be run again.
+ * The table and the function of {@link postgresStore} as SQL, for those who keep their schema by migrations. Can be run again.
  *
  * @throws `TypeError` for an option that is none, or a name that is not letters, digits and underscores.
  */
@@ -106,11 +106,11 @@ export function postgresSchema(options: PostgresSchemaOptions = {}): string {
   if (typeof unlogged !== "boolean") {
     throw new TypeError(`options.unlogged must be a boolean, not ${describe(unlogged)}`)
   }
-  return tableSql(where, unlogged)
+  return schemaSql(where, unlogged)
 }
 
 /**
- * Makes the table of {@link postgresStore}, unless it is there. Several processes may do so at once.
+ * Makes the table and the function of {@link postgresStore}, unless they are there. Several processes may do so at once.
  *
  * @throws `SealwireError` `ERR_STORE` when the server does not; `TypeError` as {@link postgresSchema}.
  */
@@ -136,7 +136,6 @@ class SharedIds {
   readonly #apartMs: number
   readonly #clock: Clock
   #claimsSincePurge = PURGE_EVERY
-  #marking: Promise<void> | undefined
 
   constructor(query: Query, sql: PostgresSql, apartMs: number, clock: Clock) {
     this.#query = query
@@ -153,28 +152,13 @@ class SharedIds {
       throw new RangeError(`expiresAtMs must be Unix milliseconds, not ${String(expiresAtMs)}`)
     }
     const idHex = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("")
-    const ask = (): Promise<string> =>
-      this.#ask((sentMs) => this.#sql.claim(idHex, expiryMs, sentMs, this.#apartMs))
-    let verdict = await ask()
-    if (verdict === "lost") {
-      await this.ready()
-      verdict = await ask()
-    }
-    if (verdict !== "won" && verdict !== "held") throw refusal(verdict)
+    const isNew = await this.#ask(idHex, expiryMs)
     if (++this.#claimsSincePurge >= PURGE_EVERY) this.#purge()
-    return verdict === "won"
+    return isNew
   }
 
-  ready(): Promise<void> {
-    this.#marking ??= this.#mark().finally(() => {
-      this.#marking = undefined
-    })
-    return this.#marking
-  }
-
-  async #mark(): Promise<void> {
-    const verdict = await this.#ask((sentMs) => this.#sql.mark(sentMs, this.#apartMs))
-    if (verdict !== "marked") throw refusal(verdict)
+  async ready(): Promise<void> {
+    await this.#ask(undefined, Number.MAX_SAFE_INTEGER)
   }
 
   /** Beside the claims. A purge that fails is none of their business: nothing needs it to be accepted or refused. */
@@ -185,20 +169,21 @@ class SharedIds {
     })
   }
 
-  /** Sends a statement; takes up what its answer says about times. */
-  async #ask(statement: (sentMs: number) => string): Promise<string> {
-    const [row] = await this.#send(statement)
+  /** Claims, unless there is no id; takes up what the answer says about times. */
+  async #ask(idHex: string | undefined, expiresAtMs: number): Promise<boolean> {
+    const [row] = await this.#send(idHex, expiresAtMs)
     const { verdict, since, now } = (row ?? {}) as Readonly<Record<string, unknown>>
     if (Number(since) > 0) this.#learn(Number(since), Number(now))
-    return String(verdict)
+    if (verdict !== "won" && verdict !== "held") throw refusal(String(verdict))
+    return verdict === "won"
   }
 
-  async #send(statement: (sentMs: number) => string): Promise<readonly unknown[]> {
+  async #send(idHex: string | undefined, expiresAtMs: number): Promise<readonly unknown[]> {
     for (let attempt = 1; ; attempt++) {
       const sentMs = Math.round(this.#clock())
       if (!Number.isSafeInteger(sentMs)) throw refusal("apart")
       try {
-        return await this.#query(statement(sentMs))
+        return await this.#query(this.#sql.claim(idHex, expiresAtMs, sentMs, this.#apartMs))
       } catch (error) {
         if (attempt === ATTEMPTS || !isOvertaken(error)) throw unanswered(error)
       }

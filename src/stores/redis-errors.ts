@@ -5,6 +5,7 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { withoutSecrets } from "./client-error.ts"
 
 const failed = (reason: string, cause?: Error): SealwireError =>
   new SealwireError("ERR_STORE", `the replay store ${reason}`, cause && { cause })
@@ -39,12 +40,4 @@ export function unanswered(error: unknown): SealwireError {
   }
   if (cause.message.includes("READONLY")) return failed("asked a replica: connect to the primary", cause)
   return failed("could not be asked", cause)
-}
-
-/** Clients hang commands and options onto their errors, AUTH and its password included: only the words go on. */
-function withoutSecrets(error: unknown): Error {
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  const copy = new Error(message.replace(/\/\/[^\s/]*@/g, "//"))
-  copy.name = name
-  return copy
 }

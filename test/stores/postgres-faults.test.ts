@@ -9,7 +9,7 @@ import {
   type PostgresStoreOptions,
 } from "../../src/stores/postgres.ts"
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts"
-import { type Fault, runFault, TIMES } from "../support/fault-scenario.ts"
+import { type Fault, runFault, startWithWrongClock, TIMES } from "../support/fault-scenario.ts"
 import { recordFault } from "../support/fault-table.ts"
 import { notRun } from "../support/not-run.ts"
 import { POSTGRES_CLIENTS } from "../support/postgres-clients.ts"
@@ -45,7 +45,7 @@ describe.skipIf(missing)("Postgres store in faults", { timeout: 90_000 }, () => 
   }
   async function record(
     name: string,
-    fault: Omit<Fault, "store"> & { store?: PostgresStore },
+    fault: Omit<Fault, "store"> & Partial<Pick<Fault, "store">>,
   ): Promise<void> {
     recordFault(name, "Postgres", await runFault({ store: await openStore(), ...fault }))
   }
@@ -164,6 +164,13 @@ describe.skipIf(missing)("Postgres store in faults", { timeout: 90_000 }, () => 
         offsetMs = 0
       },
     })
+  })
+
+  test.each([
+    ["process started with its clock ahead", 60_000],
+    ["process started with its clock back", -60_000],
+  ])("refuses in a %s", async (name, stepMs) => {
+    await record(name, await startWithWrongClock((clock) => openStore({ clock }), stepMs))
   })
 
   test("refuses a replica, and quarantines when it has been promoted", async () => {

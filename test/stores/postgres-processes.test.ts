@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { migrate, postgresStore } from "../../src/stores/postgres.ts"
@@ -12,6 +11,8 @@ const PROCESSES = 4
 const COPIES = 100 / PROCESSES
 const ROUNDS_AT_ONCE = 20
 const ROUNDS = RUN_ALL ? 1000 : 40
+const ENVELOPES = RUN_ALL ? 20 : 4
+const ONCE_EACH = new Array<number>(ROUNDS_AT_ONCE).fill(1)
 
 const missing = hasPostgresServer ? clientLibrary("pg") === undefined && "pg" : "postgres"
 if (missing) notRun("the Postgres store in 4 processes", missing)
@@ -36,8 +37,12 @@ describe.skipIf(missing)("Postgres store in 4 processes", () => {
 
   test(`accepts one of 100 copies in each of ${ROUNDS} rounds`, { timeout: 300_000 }, async () => {
     for (let round = 0; round < ROUNDS; round += ROUNDS_AT_ONCE) {
-      const ids = Array.from({ length: ROUNDS_AT_ONCE }, () => randomBytes(32).toString("base64url"))
-      expect(await processes.race(ids, COPIES)).toEqual(ids.map(() => 1))
+      expect(await processes.raceIds(ROUNDS_AT_ONCE, COPIES)).toEqual(ONCE_EACH)
     }
+  })
+
+  test(`opens one of 100 copies of each of ${ENVELOPES} envelopes`, { timeout: 120_000 }, async () => {
+    const opened = await processes.raceEnvelopes(ENVELOPES, COPIES)
+    expect(opened).toEqual(ONCE_EACH.slice(0, ENVELOPES))
   })
 })

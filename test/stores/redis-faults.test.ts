@@ -8,6 +8,7 @@ import {
   runFault,
   scenarioGuard,
   sendMessage,
+  startWithWrongClock,
   STORE_TIMEOUT_MS,
   TIMES,
 } from "../support/fault-scenario.ts"
@@ -53,7 +54,10 @@ describe.skipIf(missing)("Redis store in faults", { timeout: 60_000 }, () => {
     closers.push(() => proxy.close())
     return proxy
   }
-  async function record(name: string, fault: Omit<Fault, "store"> & { store?: RedisStore }): Promise<void> {
+  async function record(
+    name: string,
+    fault: Omit<Fault, "store"> & Partial<Pick<Fault, "store">>,
+  ): Promise<void> {
     recordFault(name, "Redis", await runFault({ store: await openStore(), ...fault }))
   }
 
@@ -152,6 +156,12 @@ describe.skipIf(missing)("Redis store in faults", { timeout: 60_000 }, () => {
         begin: () => (offsetMs = stepMs),
         end: () => (offsetMs = 0),
       })
+    })
+
+    const started = name.replace("process's clock set", "process started with its clock")
+    test(`refuses in a ${started}`, async () => {
+      const open = (clock: () => number): Promise<RedisStore> => openStore(server.port, { clock })
+      await record(started, await startWithWrongClock(open, stepMs))
     })
 
     test(`writes nothing when a process starts with the ${name}`, async () => {

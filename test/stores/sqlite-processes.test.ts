@@ -14,6 +14,8 @@ const PROCESSES = 4
 const COPIES = 100 / PROCESSES
 const ROUNDS_AT_ONCE = 20
 const ROUNDS = RUN_ALL ? 1000 : 60
+const ENVELOPES = RUN_ALL ? 20 : 4
+const ONCE_EACH = new Array<number>(ROUNDS_AT_ONCE).fill(1)
 const KILLS = RUN_ALL ? 25 : 5
 
 const open = anySqlite
@@ -36,9 +38,13 @@ describe.skipIf(!open)("SQLite store in 4 processes", () => {
 
   test(`accepts one of 100 copies in each of ${ROUNDS} rounds`, { timeout: 120_000 }, async () => {
     for (let round = 0; round < ROUNDS; round += ROUNDS_AT_ONCE) {
-      const ids = Array.from({ length: ROUNDS_AT_ONCE }, () => randomBytes(32).toString("base64url"))
-      expect(await processes.race(ids, COPIES)).toEqual(ids.map(() => 1))
+      expect(await processes.raceIds(ROUNDS_AT_ONCE, COPIES)).toEqual(ONCE_EACH)
     }
+  })
+
+  test(`opens one of 100 copies of each of ${ENVELOPES} envelopes`, { timeout: 120_000 }, async () => {
+    const opened = await processes.raceEnvelopes(ENVELOPES, COPIES)
+    expect(opened).toEqual(ONCE_EACH.slice(0, ENVELOPES))
   })
 })
 

@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcess, fork } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,12 +14,17 @@ import { fileURLToPath } from "node:url"
 
 import { build } from "esbuild"
 
+import { seal } from "../../src/envelope/seal.ts"
+import { exportPem } from "../../src/keys/export.ts"
+import { generateKeyPair } from "../../src/keys/recipient.ts"
 import type { Task } from "./claim-process.ts"
 
 /** Processes that were started together. */
 export interface ClaimProcesses {
-  /** Has every process admit every id `copies` times, all at once. Gives how often each id was accepted. */
-  race(ids: readonly string[], copies: number): Promise<number[]>
+  /** Has the guard of every process admit each of `count` ids `copies` times, all at once. Gives how often each was accepted. */
+  raceIds(count: number, copies: number): Promise<number[]>
+  /** The same with envelopes that are opened. */
+  raceEnvelopes(count: number, copies: number): Promise<number[]>
   close(): Promise<void>
 }
 
@@ -56,11 +62,22 @@ export async function startClaimProcesses(
       return child
     }),
   )
+  async function race(task: Omit<Task, "issuedAtSeconds">): Promise<number[]> {
+    const issuedAtSeconds = Math.floor(Date.now() / 1000)
+    const counts = await Promise.all(children.map((child) => answerOf(child, { ...task, issuedAtSeconds })))
+    return task.items.map((_, i) => counts.reduce((sum, accepted) => sum + (accepted[i] ?? 0), 0))
+  }
   return {
-    async race(ids, copies) {
-      const task: Task = { ids, copies, issuedAtSeconds: Math.floor(Date.now() / 1000) }
-      const counts = await Promise.all(children.map((child) => answerOf(child, task)))
-      return ids.map((_, i) => counts.reduce((sum, accepted) => sum + (accepted[i] ?? 0), 0))
+    raceIds(count, copies) {
+      return race({
+        items: Array.from({ length: count }, () => randomBytes(32).toString("base64url")),
+        copies,
+      })
+    },
+    async raceEnvelopes(count, copies) {
+      const { publicKey, privateKey } = await generateKeyPair({ extractable: true })
+      const items = await Promise.all(Array.from({ length: count }, () => seal("once", { to: publicKey })))
+      return race({ items, copies, privateKey: await exportPem(privateKey) })
     },
     async close() {
       await Promise.all(

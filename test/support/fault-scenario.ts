@@ -70,6 +70,44 @@ async function deliverCopy(guard: ReplayGuard, message: Message): Promise<string
   return answer
 }
 
+/** A store, and how to put a new one in its place, as a process that starts again does. */
+export function replaceable(create: () => ReplayStore): { readonly store: ReplayStore; replace(): void } {
+  let current = create()
+  return {
+    store: {
+      claim: (id, expiresAtMs) => current.claim(id, expiresAtMs),
+      knowsSince: () => current.knowsSince?.() ?? 0,
+    },
+    replace() {
+      current = create()
+    },
+  }
+}
+
+/** A process that starts with a wrong clock, and again with the right one: `create` opens a store with a clock. */
+export async function startWithWrongClock(
+  create: (clock: () => number) => Promise<ReplayStore>,
+  stepMs: number,
+): Promise<Fault> {
+  const wrongClock = (): number => Date.now() + stepMs
+  const right = await create(Date.now)
+  const following = [right, await create(wrongClock), right]
+  let clock = Date.now
+  const { store, replace } = replaceable(() => following.shift() ?? right)
+  return {
+    store,
+    clock: () => clock(),
+    begin() {
+      clock = wrongClock
+      replace()
+    },
+    end() {
+      clock = Date.now
+      replace()
+    },
+  }
+}
+
 /** What happens in a fault. */
 export interface Fault {
   readonly store: ReplayStore
