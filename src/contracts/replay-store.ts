@@ -19,7 +19,7 @@ export interface ReplayStoreContractOptions {
   readonly reopen?: (store: ReplayStore) => ReplayStore | Promise<ReplayStore>
   /** The store's clock, Unix milliseconds; default the system's. */
   readonly now?: () => number
-  /** Lets milliseconds go by on the store's clock; default a timer. Called for less than four seconds in all. */
+  /** Lets milliseconds go by on the store's clock; default a timer. Called for less than four seconds in all, more when the machine is busy. */
   readonly wait?: (durationMs: number) => Promise<void>
 }
 
@@ -43,9 +43,14 @@ const LIFE_MS = 120_000
  * @example
  * ```ts
  * import { memoryStore } from "sealwire/replay"
- * import { replayStoreContract } from "sealwire/testing"
+ * import { createTestClock, replayStoreContract } from "sealwire/testing"
  *
- * const cases = replayStoreContract({ create: () => memoryStore() }) // your store instead
+ * const now = createTestClock() // leave it out for a store that has a clock of its own
+ * const cases = replayStoreContract({
+ *   create: () => memoryStore({ clock: now }), // your store instead
+ *   now,
+ *   wait: async (durationMs) => now.advance(durationMs),
+ * })
  * for (const { run } of cases) await run() // with a test runner: test(name, run)
  * ```
  */
@@ -133,15 +138,20 @@ const SINGLE_HANDLE: Readonly<Record<string, Case>> = {
   },
 
   "holds an id to the end of its life, fractions of a second included": async ({ store, now, wait }) => {
-    // rounding either the expiry or the lifetime down to whole seconds now loses 999 ms
-    await wait(1000 - (now() % 1000))
-    const id = randomId()
-    const expiresAtMs = Math.floor(now() / 1000) * 1000 + 1999
-    await claimNew(store, id, expiresAtMs)
-    await wait(1400)
-    const answer = await claim(store, id, expiresAtMs + LIFE_MS)
-    check(now() < expiresAtMs, "the case took too long to tell: run it on a machine that is less busy")
-    check(!answer, "an id was forgotten before it had expired")
+    for (let attempt = 0; attempt < 5; attempt++) {
+      // rounding either the expiry or the lifetime down to whole seconds now loses 999 ms
+      await wait(1000 - (now() % 1000))
+      const id = randomId()
+      const expiresAtMs = Math.floor(now() / 1000) * 1000 + 1999
+      await claimNew(store, id, expiresAtMs)
+      await wait(1400)
+      const answer = await claim(store, id, expiresAtMs + LIFE_MS)
+      // a busy machine may answer too late to tell anything
+      if (now() >= expiresAtMs) continue
+      check(!answer, "an id was forgotten before it had expired")
+      return
+    }
+    throw new Error("the case took too long to tell, five times: run it on a machine that is less busy")
   },
 
   "holds 10,000 ids, and forgets none": async ({ store, now }) => {
