@@ -12,7 +12,7 @@ import { sealwire, sealwireRemembering, sealwireReplies } from "./peers/sealwire
 const KIB = 1024
 const IN_FLIGHT = 16
 /** Operations in one sample where many are in flight. */
-const BATCH = 64
+const BATCH = 256
 const LOOP_DELAY_MS = 2000
 const LOOP_DELAY_BAR_MS = 15
 
