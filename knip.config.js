@@ -11,8 +11,6 @@ export default {
     ...platformModules.map((name) => `src/${name}.ts`),
     "src/cli/main.ts",
   ],
-  // its packages are those of bench/package.json
-  ignore: ["bench/peers/**"],
   // a type that a declaration mentions must be exported, isolatedDeclarations or not
   ignoreExportsUsedInFile: { interface: true, type: true },
   // Debian's, started by tools and by tests

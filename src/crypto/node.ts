@@ -8,7 +8,6 @@
  */
 
 import {
-  constants,
   createCipheriv,
   createDecipheriv,
   createHmac,
@@ -17,7 +16,6 @@ import {
   createSecretKey,
   generateKeyPair,
   type KeyObject,
-  publicEncrypt,
   sign,
   verify,
 } from "node:crypto"
@@ -37,6 +35,7 @@ import type {
 } from "./backend.ts"
 import { createLanes } from "./lanes.ts"
 import { sha256, SHORT_BYTES, shortHmac } from "./node-hash.ts"
+import { oaepEncryption } from "./node-oaep.ts"
 import { randomBytes } from "./node-random.ts"
 import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import { decodeCryptoKey, isCryptoKey, OAEP, SIGNATURES, signHandle, subtle, unwrapHandle } from "./subtle.ts"
@@ -148,11 +147,11 @@ export const backend: Backend = {
 
   importWrapKey(jwk) {
     const key = publicKeyObject(jwk)
-    const oaep = { key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }
+    const encrypt = oaepEncryption(key, WRAPS_KEYS)
     return {
       wrap: (contentKey) => {
         assertBytes(contentKey, "contentKey", KEY_BYTES)
-        return publicEncrypt(oaep, contentKey)
+        return encrypt(contentKey)
       },
       toCryptoKey: () => toCryptoKey(key, OAEP, "encrypt", true),
     }
