@@ -42,6 +42,7 @@ export interface SigningKey {
   readonly type: "signing"
   /** The thumbprint of {@link SigningKey.verifyingKey}. */
   readonly kid: string
+  /** JWS algorithm: `"Ed25519"` (RFC 9864) or `"ES256"` (RFC 7518 §3.4). */
   readonly algorithm: SignatureAlgorithm
   /** What others verify with. */
   readonly verifyingKey: VerifyingKey
@@ -52,6 +53,7 @@ export interface VerifyingKey {
   readonly type: "verifying"
   /** RFC 7638 SHA-256 thumbprint, 43 characters of base64url. */
   readonly kid: string
+  /** JWS algorithm: `"Ed25519"` (RFC 9864) or `"ES256"` (RFC 7518 §3.4). */
   readonly algorithm: SignatureAlgorithm
 }
 
