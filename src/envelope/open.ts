@@ -5,16 +5,14 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { describe } from "../base/text.ts"
-import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
+import type { PrivateKey, VerifyingKey } from "../keys/key.ts"
 import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { readContext } from "./context.ts"
-import { claimIdOf } from "./digest.ts"
 import { messageLimit } from "./message.ts"
-import { Opened } from "./opened.ts"
-import { readEnvelope, type SelectedKey } from "./read.ts"
-import { sealReply } from "./reply.ts"
+import type { Opened } from "./opened.ts"
+import { receive } from "./receive.ts"
+import { assertGuard, keySelector } from "./reader.ts"
 import { type KnownSigners, signerPolicy } from "./signers.ts"
 
 /** Options of {@link open}. */
@@ -37,35 +35,6 @@ export interface OpenOptions {
 }
 
 const OPTIONS = ["with", "context", "replay", "signedBy", "knownSigners", "maxMessageBytes"]
-
-function isRing(reader: PrivateKey | KeyRing): reader is KeyRing {
-  // an array, too, has a find
-  return typeof (reader as Partial<KeyRing> | undefined)?.find === "function" && !Array.isArray(reader)
-}
-
-/** Step 4: one key by its name, no trial decryption. */
-function keySelector(reader: PrivateKey | KeyRing): (kid: string) => PrivateKey | undefined {
-  if (isRing(reader)) return (kid) => reader.find(kid)
-  materialOf(reader, "private", "options.with")
-  return (kid) => (kid === reader.kid ? reader : undefined)
-}
-
-function selectedKey(key: PrivateKey): SelectedKey {
-  const { backend, handle, madeAtMs } = materialOf(key, "private", "options.with")
-  return {
-    backend,
-    madeAtMs,
-    encryptedKeyBytes: key.modulusBits / 8,
-    contentKey: (encryptedKey) => handle.unwrap(encryptedKey),
-  }
-}
-
-function assertGuard(replay: ReplayGuard): void {
-  if (typeof (replay as Partial<ReplayGuard> | undefined)?.admit === "function") return
-  throw new TypeError(
-    `options.replay must be a replay guard, made by createReplayGuard, not ${describe(replay)}`,
-  )
-}
 
 /**
  * Opens an envelope: proves that it was sealed to this reader for this context, that it is fresh, and that it counts for the
@@ -93,24 +62,14 @@ function assertGuard(replay: ReplayGuard): void {
 export async function open(envelope: string, options: OpenOptions): Promise<Opened> {
   assertOptions(options, "options", OPTIONS)
   const { with: reader, context = "", replay, signedBy, knownSigners, maxMessageBytes } = options
-  const find = keySelector(reader)
   assertGuard(replay)
-  const nowMs = replay.now()
-  const authentic = await readEnvelope(envelope, {
+  const received = await receive(envelope, {
     type: "sw1",
     maxMessageBytes: messageLimit(maxMessageBytes),
-    select: (kid) => {
-      const key = find(kid)
-      return key && selectedKey(key)
-    },
+    select: keySelector(reader),
     contextHash: readContext(context),
-    isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
+    replay,
     ...signerPolicy(signedBy, knownSigners),
   })
-  const { header, seed, selected } = authentic
-  const { backend, madeAtMs: keyMadeAtMs } = selected
-  const { kid, id, issuedAtSeconds } = header
-  const claimId = await claimIdOf(backend, kid, id)
-  await replay.admit({ claimId, issuedAtSeconds, nowMs, keyMadeAtMs }) // step 8
-  return new Opened(authentic, (message) => sealReply({ backend, envelope, seed, kid }, message))
+  return received.admit() // step 8
 }

@@ -35,15 +35,15 @@ async function replyTermsOf({ backend, envelope, seed, kid }: EnvelopeEnd): Prom
   return { backend, kid, secret, contextHash: await contextHashOf(backend, bytes) }
 }
 
-/** Seals a reply; `fresh` as for `writeEnvelope`. */
+/** Seals a reply, and keeps what it exports; `given` as for `writeEnvelope`. */
 export async function sealReply(
   end: EnvelopeEnd,
   message: string | Uint8Array,
-  fresh?: Fresh,
-): Promise<string> {
+  given?: Partial<Fresh>,
+): Promise<EnvelopeEnd> {
   const bytes = copyMessage(message, MAX_MESSAGE_BYTES)
   const { backend, kid, secret, contextHash } = await replyTermsOf(end)
-  const { envelope } = await writeEnvelope(
+  const { envelope, seed } = await writeEnvelope(
     {
       backend,
       type: "sw1-reply",
@@ -55,9 +55,9 @@ export async function sealReply(
         encryptedKey: NO_KEY,
       }),
     },
-    fresh,
+    given,
   )
-  return envelope
+  return { backend, envelope, seed, kid }
 }
 
 /** Opens a reply. Its request bounds its time (§3.4 step 5), and it claims nothing. */

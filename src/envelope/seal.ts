@@ -42,11 +42,11 @@ export interface SealedRequest {
 
 const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
 
-/** Seals, and keeps what the reply needs; `fresh` as for `writeEnvelope`. */
+/** Seals, and keeps what the reply needs; `given` as for `writeEnvelope`. */
 export async function sealTo(
   message: string | Uint8Array,
   options: SealOptions,
-  fresh?: Fresh,
+  given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   assertOptions(options, "options", OPTIONS)
   const { to, context = "", signWith, maxMessageBytes } = options
@@ -64,7 +64,7 @@ export async function sealTo(
     signWith,
     contentKey: async (key: Uint8Array<ArrayBuffer>) => ({ key, encryptedKey: await handle.wrap(key) }),
   } as const
-  const { envelope, seed } = await writeEnvelope(writing, fresh)
+  const { envelope, seed } = await writeEnvelope(writing, given)
   return { backend, envelope, seed, kid: to.kid }
 }
 

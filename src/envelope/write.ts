@@ -58,12 +58,13 @@ function generateFresh(backend: Backend): Fresh {
   }
 }
 
-/** Writes an envelope. `fresh` is an argument so that known answers can be reproduced; it must never repeat. */
-export async function writeEnvelope(
-  writing: Writing,
-  fresh: Fresh = generateFresh(writing.backend),
-): Promise<Written> {
+/**
+ * Writes an envelope. `given` takes the place of what is fresh: a sender's corrected time, or all of it, to reproduce a known
+ * answer. Seed, key and IV must never repeat.
+ */
+export async function writeEnvelope(writing: Writing, given?: Partial<Fresh>): Promise<Written> {
   const { backend, type, kid, contextHash, message } = writing
+  const fresh = { ...generateFresh(backend), ...given }
   const { seed, iv, issuedAtSeconds } = fresh
   const nonce = await nonceOf(backend, seed)
   const id = encodeBase64url(nonce)

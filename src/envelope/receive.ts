@@ -1,0 +1,61 @@
+/**
+ * Receiving an envelope in two halves: what is authentic (steps 1 to 7 of docs/protocol.md §3.4), then whether it counts (step 8).
+ * Between them a protocol built on this one compares what the message says with how it came, and can already answer sealed.
+ *
+ * @module
+ */
+
+import type { ReplayGuard } from "../replay/guard.ts"
+import { claimIdOf } from "./digest.ts"
+import type { EnvelopeEnd } from "./exporter.ts"
+import { Opened } from "./opened.ts"
+import { type Authentic, readEnvelope, type Reading } from "./read.ts"
+import { sealReply } from "./reply.ts"
+
+/** What a receiver expects, and the guard that decides. */
+export interface Receiving extends Omit<Reading, "isNear"> {
+  readonly replay: ReplayGuard
+}
+
+/** An authentic message that does not count yet: to compare, and to refuse by a sealed reply. Never to act on. */
+export interface Received {
+  readonly authentic: Authentic
+  /** The reading of the guard's clock by which it is judged, in Unix milliseconds. */
+  readonly nowMs: number
+  /** Seals a reply, and keeps what a stream of frames behind it needs (§9). */
+  reply(message: string | Uint8Array): Promise<EnvelopeEnd>
+  /**
+   * Step 8.
+   *
+   * @throws `SealwireError` `ERR_STALE`, `ERR_REPLAYED`, `ERR_QUARANTINED`, `ERR_STORE` or `ERR_STORE_FULL`.
+   */
+  admit(): Promise<Opened>
+}
+
+/**
+ * Steps 1 to 7.
+ *
+ * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`.
+ */
+export async function receive(envelope: string, { replay, ...reading }: Receiving): Promise<Received> {
+  const nowMs = replay.now()
+  const authentic = await readEnvelope(envelope, {
+    ...reading,
+    isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
+  })
+  const { header, seed, selected } = authentic
+  const { backend, madeAtMs: keyMadeAtMs } = selected
+  const { kid, id, issuedAtSeconds } = header
+  const reply = (message: string | Uint8Array): Promise<EnvelopeEnd> =>
+    sealReply({ backend, envelope, seed, kid }, message)
+  return {
+    authentic,
+    nowMs,
+    reply,
+    async admit() {
+      const claimId = await claimIdOf(backend, kid, id)
+      await replay.admit({ claimId, issuedAtSeconds, nowMs, keyMadeAtMs })
+      return new Opened(authentic, async (message) => (await reply(message)).envelope)
+    },
+  }
+}
