@@ -18,6 +18,11 @@
  * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked. Nothing was claimed; the same envelope may be tried again.
  * - `ERR_TOO_LARGE`: the message to seal is above the limit.
  * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
+ * - `ERR_TRUNCATED`: a stream was cut before its sealed end. What came until then is authentic, and not all.
+ * - `ERR_KEYS_UNTRUSTED`: a server's key directory is not by a pinned identity, has run out, or is older than one seen before.
+ * - `ERR_NETWORK`: the request or its answer was lost on the way. Unless the method is safe, it may have been acted on.
+ * - `ERR_TIMEOUT`: no answer within the time. As for `ERR_NETWORK`.
+ * - `ERR_UNSEALED`: what came back is not a sealed answer. It is not shown, and nothing in it is believed.
  * - `ERR_UNSUPPORTED`: this runtime or backend cannot do that; the message says what can.
  */
 export type ErrorCode =
@@ -31,6 +36,11 @@ export type ErrorCode =
   | "ERR_KEY_UNAVAILABLE"
   | "ERR_TOO_LARGE"
   | "ERR_MESSAGE_FORMAT"
+  | "ERR_TRUNCATED"
+  | "ERR_KEYS_UNTRUSTED"
+  | "ERR_NETWORK"
+  | "ERR_TIMEOUT"
+  | "ERR_UNSEALED"
   | "ERR_UNSUPPORTED"
 
 /** What a {@link SealwireError} may carry besides its code and message. */

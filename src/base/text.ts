@@ -11,7 +11,7 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const NOTHING = new Uint8Array(0)
 
 /** Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version. */
-export type Label = "context" | "digest" | "signature" | "nonce" | "reply" | "claim"
+export type Label = "context" | "digest" | "signature" | "nonce" | "reply" | "claim" | "frames" | "rekey"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 

@@ -14,7 +14,7 @@ import { contextHashOf } from "./context.ts"
 import { type EnvelopeEnd, exportSecret } from "./exporter.ts"
 import { copyMessage } from "./message.ts"
 import { OpenedReply } from "./opened.ts"
-import { readEnvelope } from "./read.ts"
+import { type Authentic, readEnvelope } from "./read.ts"
 import { type Fresh, writeEnvelope } from "./write.ts"
 
 const NO_KEY = new Uint8Array(0)
@@ -61,9 +61,9 @@ export async function sealReply(
 }
 
 /** Opens a reply. Its request bounds its time (§3.4 step 5), and it claims nothing. */
-async function readReply(terms: ReplyTerms, reply: string): Promise<OpenedReply> {
+async function readReply(terms: ReplyTerms, reply: string): Promise<Authentic> {
   const { backend, kid, secret, contextHash } = terms
-  const authentic = await readEnvelope(reply, {
+  return readEnvelope(reply, {
     type: "sw1-reply",
     maxMessageBytes: MAX_MESSAGE_BYTES,
     select: (named) =>
@@ -80,21 +80,26 @@ async function readReply(terms: ReplyTerms, reply: string): Promise<OpenedReply>
     signatureRequired: false,
     findSigner: () => undefined,
   })
-  return new OpenedReply(authentic)
 }
 
 /**
- * Gives the function that opens replies to an envelope, until one has been opened. What that takes is derived here, so that
+ * Gives the function that reads replies to an envelope, until one has been read. What that takes is derived here, so that
  * who waits for an answer keeps 75 bytes, and not the envelope.
  */
-export async function replyOpener(end: EnvelopeEnd): Promise<(reply: string) => Promise<OpenedReply>> {
+export async function replyReader(end: EnvelopeEnd): Promise<(reply: string) => Promise<Authentic>> {
   const terms = await replyTermsOf(end)
   let answered = false
   return async (reply) => {
-    const opened = await readReply(terms, reply)
+    const authentic = await readReply(terms, reply)
     // checked after reading: a forged reply must not use up the real one's turn
     if (answered) throw new SealwireError("ERR_REPLAYED", "this request has had its reply")
     answered = true
-    return opened
+    return authentic
   }
+}
+
+/** The same for an application: what was read, as an {@link OpenedReply}. */
+export async function replyOpener(end: EnvelopeEnd): Promise<(reply: string) => Promise<OpenedReply>> {
+  const read = await replyReader(end)
+  return async (reply) => new OpenedReply(await read(reply))
 }

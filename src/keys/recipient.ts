@@ -11,6 +11,7 @@ import { processTime } from "../base/clock.ts"
 import { assertOptions } from "../base/options.ts"
 import type {
   Backend,
+  Jwk,
   MaybePromise,
   ModulusBits,
   PublicJwk,
@@ -71,6 +72,12 @@ async function registerPublicKey(backend: Backend, jwk: PublicJwk, kid: string):
   return registerKey({ type: "public", kid, modulusBits: modulusBitsOf(jwk) }, { backend, jwk, handle })
 }
 
+/** The public key of a JWK that came from outside; throws `ERR_KEY` as {@link importPublicKey} does. */
+export async function publicKeyOf(backend: Backend, jwk: Jwk): Promise<PublicKey> {
+  const publicJwk = checkPublicRecipient(jwk)
+  return registerPublicKey(backend, publicJwk, await verifiedThumbprint(backend, publicJwk, jwk))
+}
+
 function registerPrivateKey(publicKey: PublicKey, handle: UnwrapHandle, madeAtMs?: number): PrivateKey {
   const { backend, jwk } = materialOf(publicKey, "public", "source.publicKey")
   const { kid, modulusBits } = publicKey
@@ -119,9 +126,7 @@ export async function importPublicKey(
 ): Promise<PublicKey> {
   assertOptions(options, "options", PUBLIC_KEY_OPTIONS)
   const { backend = platform } = options
-  const { jwk } = await readSource(backend, "spki", source)
-  const publicJwk = checkPublicRecipient(jwk)
-  return registerPublicKey(backend, publicJwk, await verifiedThumbprint(backend, publicJwk, jwk))
+  return publicKeyOf(backend, (await readSource(backend, "spki", source)).jwk)
 }
 
 /**

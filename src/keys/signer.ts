@@ -7,7 +7,14 @@
 import { backend as platform } from "#backend"
 
 import { assertOptions } from "../base/options.ts"
-import type { Backend, PublicJwk, SignatureAlgorithm, SignHandle, VerifyHandle } from "../crypto/backend.ts"
+import type {
+  Backend,
+  Jwk,
+  PublicJwk,
+  SignatureAlgorithm,
+  SignHandle,
+  VerifyHandle,
+} from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
 import {
   algorithmOf,
@@ -46,6 +53,12 @@ async function registerVerifyingKey(backend: Backend, jwk: PublicJwk, kid: strin
   return registerKey({ type: "verifying", kid, algorithm }, { backend, jwk, handle })
 }
 
+/** The verifying key of a JWK that came from outside; throws `ERR_KEY` as {@link importVerifyingKey} does. */
+export async function verifyingKeyOf(backend: Backend, jwk: Jwk): Promise<VerifyingKey> {
+  const publicJwk = checkVerifier(jwk)
+  return registerVerifyingKey(backend, publicJwk, await verifiedThumbprint(backend, publicJwk, jwk))
+}
+
 function registerSigningKey(verifyingKey: VerifyingKey, handle: SignHandle): SigningKey {
   const { backend, jwk } = materialOf(verifyingKey, "verifying", "verifyingKey")
   const { kid, algorithm } = verifyingKey
@@ -76,9 +89,7 @@ export async function importVerifyingKey(
 ): Promise<VerifyingKey> {
   assertOptions(options, "options", PUBLIC_KEY_OPTIONS)
   const { backend = platform } = options
-  const { jwk } = await readSource(backend, "spki", source)
-  const publicJwk = checkVerifier(jwk)
-  return registerVerifyingKey(backend, publicJwk, await verifiedThumbprint(backend, publicJwk, jwk))
+  return verifyingKeyOf(backend, (await readSource(backend, "spki", source)).jwk)
 }
 
 /**
