@@ -1,0 +1,90 @@
+/**
+ * Refusals as problem details (RFC 9457). docs/protocol.md §8: what is refused before a message is authentic is answered unsealed,
+ * with the same bytes for every cause of one status; what is refused after it is a sealed reply.
+ *
+ * @module
+ */
+
+import { encodeAscii } from "../base/text.ts"
+import type { HeaderPair, ResponseMessage } from "./message.ts"
+
+/** `Content-Type` of a problem. */
+export const PROBLEM_TYPE = "application/problem+json"
+
+/** Sealed refusals: the name in `urn:sealwire:<name>`, its status and title. */
+const SEALED = {
+  stale: [400, "The message is too old, or from the future"],
+  replayed: [409, "The message was received before"],
+  mismatch: [400, "The message is for another method or path"],
+  unauthorized: [401, "Authentication is required"],
+  forbidden: [403, "Not allowed"],
+  "rate-limited": [429, "Too many requests"],
+} as const
+
+/** The name of a sealed refusal. */
+export type ProblemName = keyof typeof SEALED
+
+const URN = "urn:sealwire:"
+
+/** Statuses of unsealed refusals, each with its only body. */
+const UNSEALED = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  429: "Too Many Requests",
+  503: "Service Unavailable",
+} as const
+
+/** The status of an unsealed refusal. */
+export type RefusalStatus = keyof typeof UNSEALED
+
+function problem(status: number, headers: readonly HeaderPair[], members: object): ResponseMessage {
+  const body = encodeAscii(JSON.stringify({ ...members, status }))
+  return { status, headers: [["content-type", PROBLEM_TYPE], ...headers], body }
+}
+
+/** A sealed refusal; `members` are further members of the problem, such as `now`. */
+export function sealedProblem(
+  name: ProblemName,
+  members: Readonly<Record<string, number>> = {},
+  headers: readonly HeaderPair[] = [],
+): ResponseMessage {
+  const [status, title] = SEALED[name]
+  return problem(status, headers, { type: `${URN}${name}`, title, ...members })
+}
+
+/** A sealed problem that only its status tells (RFC 9457 §4.2.1). */
+export function plainProblem(status: number, title: string): ResponseMessage {
+  return problem(status, [], { type: "about:blank", title })
+}
+
+/** An unsealed refusal. 401 says that the server does not know the session. */
+export function refusal(status: RefusalStatus, retryAfterSeconds?: number): Response {
+  const type = status === 401 ? `${URN}no-session` : "about:blank"
+  const headers = new Headers({ "content-type": PROBLEM_TYPE, "cache-control": "no-store" })
+  if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds))
+  return new Response(JSON.stringify({ type, title: UNSEALED[status], status }), { status, headers })
+}
+
+/** The name of a sealed refusal, and its members; undefined where a response is none. */
+export function readProblem({
+  status,
+  headers,
+  body,
+}: ResponseMessage):
+  { readonly name: ProblemName; readonly members: Readonly<Record<string, unknown>> } | undefined {
+  if (!headers.some(([name, value]) => name === "content-type" && value === PROBLEM_TYPE)) return undefined
+  try {
+    const members = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>
+    const { type } = members
+    const name = typeof type === "string" && type.startsWith(URN) ? type.slice(URN.length) : ""
+    if (!Object.hasOwn(SEALED, name) || SEALED[name as ProblemName][0] !== status) return undefined
+    return { name: name as ProblemName, members }
+  } catch {
+    return undefined
+  }
+}
