@@ -22,6 +22,11 @@ export const doors = [
     maxGzipBytes: 30_000,
     packages: ["@noble/ciphers", "@noble/curves", "@noble/hashes", "micro-rsa-dsa-dh"],
   },
+  {
+    name: "server",
+    maxGzipBytes: 22_000,
+    packages: ["@noble/hashes", "canonicalize", "rou3"],
+  },
   { name: "testing", maxGzipBytes: 13_500, packages: ["@noble/hashes"] },
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },
   { name: "stores/postgres", maxGzipBytes: 4500, packages: [] },

@@ -61,7 +61,7 @@ function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
 }
 
 /** The longest envelope for messages up to a size. */
-function maxEnvelopeCharacters(maxMessageBytes: number): number {
+export function maxEnvelopeCharacters(maxMessageBytes: number): number {
   const header = Math.max(...headerSegmentLengths("sw1-stream"))
   const encryptedKey = Math.max(...ENCRYPTED_KEY_CHARACTERS)
   const ciphertext = charactersOf(FIXED_BYTES + MAX_SIGNATURE_BYTES + maxMessageBytes)

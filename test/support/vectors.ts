@@ -35,6 +35,20 @@ export interface KnownAnswers {
   readonly signer: Jwk
   readonly signer_es256: Jwk
   readonly cases: readonly KnownAnswer[]
+  readonly directory: string
+  readonly session: {
+    readonly channel: {
+      readonly reply: string
+      readonly reply_seed: string
+      readonly frames: readonly {
+        readonly direction: "c2s" | "s2c"
+        readonly counter: number
+        readonly kind: number
+        readonly payload: string
+        readonly frame: string
+      }[]
+    }
+  }
 }
 
 const file = new URL("../../vectors/known-answers.json", import.meta.url)

@@ -1,0 +1,24 @@
+/**
+ * `sealwire/server`: the server's end of sealed HTTP, over Web-standard requests and responses.
+ *
+ * @module
+ */
+
+export type { ErrorCode } from "./base/errors.ts"
+export type { KnownSigners } from "./envelope/signers.ts"
+export type { ProblemName, RefusalStatus } from "./http/problem.ts"
+export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
+export type { KeyRing } from "./keys/ring.ts"
+export type { ReplayGuard } from "./replay/guard.ts"
+export { createEndpoint, type Endpoint } from "./server/endpoint.ts"
+export type { EndpointEvent, OnEndpointEvent } from "./server/events.ts"
+export type { Handler, RequestInfo } from "./server/exchange.ts"
+export {
+  type IdempotencyRecord,
+  type IdempotencyStore,
+  memoryIdempotencyStore,
+  type MemoryIdempotencyStoreOptions,
+} from "./server/idempotency.ts"
+export type { DirectoryOptions } from "./server/key-directory.ts"
+export type { EndpointOptions } from "./server/options.ts"
+export type { Level, Routes } from "./server/routes.ts"

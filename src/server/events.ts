@@ -1,0 +1,52 @@
+/**
+ * What an endpoint tells its operator. Nothing in an event is secret, and nothing of a message's content is in it.
+ *
+ * @module
+ */
+
+import type { ErrorCode } from "../base/errors.ts"
+import type { ProblemName, RefusalStatus } from "../http/problem.ts"
+import type { Level } from "./routes.ts"
+
+/** One thing that happened at an endpoint. */
+export type EndpointEvent =
+  /** Refused before the message was authentic: the peer got the one answer of that status. */
+  | {
+      readonly type: "refused"
+      readonly status: RefusalStatus
+      /** Why, as far as it is known; never told to the peer. */
+      readonly code: ErrorCode | undefined
+    }
+  /** An authentic message that was answered by a sealed refusal; no handler ran. */
+  | {
+      readonly type: "problem"
+      readonly problem: ProblemName
+      /** The key that the message was sealed to, or the session. */
+      readonly kid: string
+      /** Thumbprint of who signed the message; undefined for nobody. */
+      readonly signer: string | undefined
+    }
+  /** A handler ran and answered. */
+  | {
+      readonly type: "answered"
+      readonly level: Level
+      readonly requestId: string
+      readonly signer: string | undefined
+      readonly status: number
+    }
+  /** An operation was repeated, and got its first answer: no handler ran. */
+  | { readonly type: "repeated"; readonly requestId: string; readonly signer: string | undefined }
+  /** A handler threw; the peer got a sealed 500 without the error. */
+  | { readonly type: "handler-failed"; readonly requestId: string; readonly error: unknown }
+
+/** Takes events. What it gives or throws is ignored. */
+export type OnEndpointEvent = (event: EndpointEvent) => unknown
+
+/** Reports without letting the listener decide about requests, now or later. */
+export async function report(onEvent: OnEndpointEvent | undefined, event: EndpointEvent): Promise<void> {
+  try {
+    await onEvent?.(event)
+  } catch {
+    // a metrics system that fails is no reason to refuse messages
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * One sealed request and its answer: receive, compare with how it came, claim, hand over, seal. docs/protocol.md §3.4 and §8.
+ *
+ * @module
+ */
+
+import { encodeBase64url } from "#base64url"
+
+import { SealwireError } from "../base/errors.ts"
+import type { Opened } from "../envelope/opened.ts"
+import { receive, type Received, type Receiving } from "../envelope/receive.ts"
+import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
+import { REQUEST_ID_HEADER } from "../http/wire.ts"
+import { envelopeOf } from "./envelope-of.ts"
+import { type OnEndpointEvent, report } from "./events.ts"
+import { innerRequest, type Joining } from "./inner-request.ts"
+import { type Idempotency, runOnce } from "./operation.ts"
+import type { Level } from "./routes.ts"
+import { type Answer, readAnswer, sealAnswer, type Sealing, sealMessage } from "./sealed-response.ts"
+
+/** What a handler learns about a request besides the request itself. */
+export interface RequestInfo {
+  /** Of the route, as configured. */
+  readonly level: Level
+  /** Whether the request came sealed. On a `low` route it may not have, and nothing below is known then. */
+  readonly sealed: boolean
+  /** The same inside the request, its answer and all of its attempts. */
+  readonly requestId: string
+  /** Thumbprint of the key that signed the request; undefined means that nobody is proven to have sent it. */
+  readonly signer: string | undefined
+  /** The key that the request was sealed to. */
+  readonly kid: string | undefined
+  /** When it was sealed, by the sender's clock, to the second. */
+  readonly issuedAt: Date | undefined
+}
+
+/** Answers an ordinary request by an ordinary response. */
+export type Handler = (request: Request, info: RequestInfo) => Response | Promise<Response>
+
+/** What exchanges share. */
+export interface Exchanging extends Joining, Sealing {
+  readonly receiving: Receiving
+  readonly maxEnvelopeCharacters: number
+  readonly idempotency: Idempotency | undefined
+  readonly onEvent: OnEndpointEvent | undefined
+}
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/
+
+/** The sender's id for the request, where it can stand in a log line; else a new one. */
+function requestIdOf({ headers }: Request, { authentic }: Received): string {
+  const given = headers.get(REQUEST_ID_HEADER) ?? ""
+  return REQUEST_ID.test(given) ? given : encodeBase64url(authentic.selected.backend.randomBytes(16))
+}
+
+async function refuseSealed(
+  received: Received,
+  problem: ProblemName,
+  outer: Request,
+  terms: Exchanging,
+): Promise<Response> {
+  const { header, signer } = received.authentic
+  void report(terms.onEvent, { type: "problem", problem, kid: header.kid, signer })
+  const members = problem === "stale" ? { now: Math.floor(terms.receiving.replay.now() / 1000) } : {}
+  return sealMessage(received, sealedProblem(problem, members), outer.method, terms)
+}
+
+/** Step 8; the name of the sealed refusal where the message does not count. */
+async function admit(received: Received): Promise<Opened | ProblemName> {
+  try {
+    return await received.admit()
+  } catch (error) {
+    const code = error instanceof SealwireError ? error.code : undefined
+    if (code === "ERR_STALE") return "stale"
+    if (code === "ERR_REPLAYED") return "replayed"
+    throw error
+  }
+}
+
+async function handle(
+  next: Handler,
+  inner: Request,
+  info: RequestInfo,
+  { onEvent, ...sealing }: Exchanging,
+): Promise<Answer> {
+  try {
+    return await readAnswer(await next(inner, info), info.requestId, inner.method, sealing)
+  } catch (error) {
+    void report(onEvent, { type: "handler-failed", requestId: info.requestId, error })
+    return { message: plainProblem(500, "Internal Server Error"), rest: undefined, cookies: [] }
+  }
+}
+
+/**
+ * Answers a sealed request.
+ *
+ * @throws `Refusal` or `SealwireError` for what is refused unsealed.
+ */
+export async function exchange(
+  outer: Request,
+  level: Level,
+  next: Handler,
+  terms: Exchanging,
+): Promise<Response> {
+  const envelope = await envelopeOf(outer, terms.maxEnvelopeCharacters)
+  const received = await receive(envelope, terms.receiving)
+  const inner = innerRequest(received.authentic.message, outer, terms)
+  if (!inner) return refuseSealed(received, "mismatch", outer, terms)
+  const opened = await admit(received)
+  if (typeof opened === "string") return refuseSealed(received, opened, outer, terms)
+
+  const { signer, kid, issuedAt } = opened
+  const requestId = requestIdOf(inner, received)
+  const info: RequestInfo = { level, sealed: true, requestId, signer, kid, issuedAt }
+  const { answer, repeated } = await runOnce(received, inner, terms.idempotency, () =>
+    handle(next, inner, info, terms),
+  )
+  const { status } = answer.message
+  void report(
+    terms.onEvent,
+    repeated
+      ? { type: "repeated", requestId, signer }
+      : { type: "answered", level, requestId, signer, status },
+  )
+  return sealAnswer(received, answer, inner.method, terms)
+}

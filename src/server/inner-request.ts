@@ -1,0 +1,60 @@
+/**
+ * The request that a handler sees: made from the sealed message alone. docs/protocol.md §8.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { parseRequest, type RequestMessage } from "../http/message.ts"
+
+/** How outer and inner requests are joined. */
+export interface Joining {
+  readonly origin: string
+  /** What a gateway in front has taken off the path. */
+  readonly pathPrefix: string
+  /** Outer headers that the handler may see where the message does not have them. */
+  readonly outerRequestHeaders: readonly string[]
+}
+
+/** Byte for byte: method and path; and the query, where one stands outside. */
+function isFor({ method, path }: RequestMessage, outer: Request, { pathPrefix }: Joining): boolean {
+  const { pathname, search } = new URL(outer.url)
+  const [innerPath = ""] = path.split("?", 1)
+  if (method !== outer.method || innerPath !== pathPrefix + pathname) return false
+  return search === "" || path === `${pathPrefix}${pathname}${search}`
+}
+
+function headersOf(message: RequestMessage, outer: Request, { outerRequestHeaders }: Joining): Headers {
+  const headers = new Headers()
+  for (const [name, value] of message.headers) headers.append(name, value)
+  for (const name of outerRequestHeaders) {
+    const value = outer.headers.get(name)
+    if (value !== null && !headers.has(name)) headers.set(name, value)
+  }
+  return headers
+}
+
+/**
+ * Reads the sealed message as a request; undefined unless it is one, and for the method and path that it came to.
+ */
+export function innerRequest(message: Bytes, outer: Request, joining: Joining): Request | undefined {
+  const parsed = parseRequest(message)
+  if (!parsed || !isFor(parsed, outer, joining)) return undefined
+  const { method, path, body } = parsed
+  const target = path.slice(joining.pathPrefix.length)
+  const url = new URL(joining.origin + target)
+  // a path that the URL parser changes would be one thing here and another in the handler
+  if (url.pathname + url.search !== target) return undefined
+  if (body.length > 0 && (method === "GET" || method === "HEAD")) return undefined
+  try {
+    return new Request(url, {
+      method,
+      headers: headersOf(parsed, outer, joining),
+      body: body.length > 0 ? body : null,
+      signal: outer.signal,
+    })
+  } catch {
+    // a method such as TRACE, which the platform does not let through
+    return undefined
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The options of an endpoint, read and checked at once.
+ *
+ * @module
+ */
+
+import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
+import { describe } from "../base/text.ts"
+import { readContext } from "../envelope/context.ts"
+import { maxEnvelopeCharacters } from "../envelope/layout.ts"
+import { messageLimit } from "../envelope/message.ts"
+import { assertGuard, keySelector } from "../envelope/reader.ts"
+import { type KnownSigners, signerPolicy } from "../envelope/signers.ts"
+import { isInnerHeader } from "../http/message.ts"
+import { httpContext, readOrigin } from "../http/wire.ts"
+import type { PrivateKey, PublicKey, VerifyingKey } from "../keys/key.ts"
+import type { KeyRing } from "../keys/ring.ts"
+import type { ReplayGuard } from "../replay/guard.ts"
+import type { OnEndpointEvent } from "./events.ts"
+import type { Exchanging } from "./exchange.ts"
+import type { IdempotencyStore } from "./idempotency.ts"
+import { type DirectoryOptions, directoryServer, type ServeDirectory } from "./key-directory.ts"
+import type { Idempotency } from "./operation.ts"
+import { type LevelOf, readRoutes, type Routes } from "./routes.ts"
+import { unwrapGate } from "./unwrap-gate.ts"
+
+/** Options of `createEndpoint`. */
+export interface EndpointOptions {
+  /** Scheme, host and port as clients see them, such as `"https://api.example.com"`: requests are bound to it, and `Host` is not believed. */
+  readonly origin: string
+  /** The recipient's key, or a ring of them: the way to rotate without a gap. */
+  readonly keys: PrivateKey | KeyRing
+  /** Decides whether an authentic request is fresh and new. */
+  readonly replay: ReplayGuard
+  /** Which level each route demands. A request to a route that nothing names is refused. */
+  readonly routes: Routes
+  /** Serves the key directory at `/.well-known/sealwire`. Default: none, and clients are given keys otherwise. */
+  readonly directory?: DirectoryOptions
+  /** Requires a signature by one of these. Default: none required. */
+  readonly signedBy?: VerifyingKey | readonly VerifyingKey[]
+  /** Keys for optional signatures, or a look-up by thumbprint. A signature that nothing here can check is refused. Default: none. */
+  readonly knownSigners?: KnownSigners
+  /** Answers a repeated operation, by its `idempotency-key`, with its first answer. Default: none. */
+  readonly idempotency?: { readonly store: IdempotencyStore; readonly keepSeconds?: number }
+  /** What a gateway in front takes off the path, such as `"/v1"`. Default: nothing. */
+  readonly pathPrefix?: string
+  /** Outer request headers that handlers may see where the message does not have them, such as `"traceparent"`. Default: none. */
+  readonly outerRequestHeaders?: readonly string[]
+  /** Response headers that stand outside as well, besides those of the protocol. Default: none. */
+  readonly outerResponseHeaders?: readonly string[]
+  /** Largest request in bytes, head and body: 1 to 268,435,456. Default: 1,048,576. */
+  readonly maxMessageBytes?: number
+  /** Most private-key operations that run or wait at once: 1 to 65,536. Beyond them: 503. Default: 256. */
+  readonly maxPendingUnwraps?: number
+  /** Longest response body that goes out as one envelope, in bytes: 0 to 16,000,000. A longer one is streamed. Default: 262,144. */
+  readonly streamAboveBytes?: number
+  /** Longest wait for the end of such a body, in milliseconds: 0 to 60,000. Default: 50. */
+  readonly streamAfterMs?: number
+  /** Told what happened, and nothing secret. What it gives or throws is ignored. */
+  readonly onEvent?: OnEndpointEvent
+}
+
+const OPTIONS = [
+  "origin",
+  "keys",
+  "replay",
+  "routes",
+  "directory",
+  "signedBy",
+  "knownSigners",
+  "idempotency",
+  "pathPrefix",
+  "outerRequestHeaders",
+  "outerResponseHeaders",
+  "maxMessageBytes",
+  "maxPendingUnwraps",
+  "streamAboveBytes",
+  "streamAfterMs",
+  "onEvent",
+]
+
+/** A day, as §8 demands of a server that says it enforces idempotency keys. */
+const LEAST_KEEP_SECONDS = 86_400
+
+/** Never to be seen by a handler unless an operator says so (§8). */
+function readHeaderNames(names: readonly string[], name: string): readonly string[] {
+  if (!Array.isArray(names) || !names.every((each) => typeof each === "string" && isInnerHeader(each))) {
+    throw new TypeError(`${name} must be an array of header names in lower case, not of one connection`)
+  }
+  return [...(names as string[])]
+}
+
+function readIdempotency(options: EndpointOptions["idempotency"]): Idempotency | undefined {
+  if (options === undefined) return undefined
+  assertOptions(options, "options.idempotency", ["store", "keepSeconds"])
+  const { store, keepSeconds = LEAST_KEEP_SECONDS } = options
+  if (typeof (store as Partial<IdempotencyStore> | undefined)?.begin !== "function") {
+    throw new TypeError(
+      `options.idempotency.store must be a store such as memoryIdempotencyStore(), not ${describe(store)}`,
+    )
+  }
+  assertInteger(keepSeconds, "options.idempotency.keepSeconds", LEAST_KEEP_SECONDS, 31_536_000)
+  return { store, keepSeconds }
+}
+
+function publishedBy(keys: PrivateKey | KeyRing): () => readonly PublicKey[] {
+  if ("published" in keys) return () => keys.published()
+  return () => [keys.publicKey]
+}
+
+/** An endpoint's options, ready to work with. */
+export interface EndpointTerms extends Exchanging {
+  readonly levelOf: LevelOf
+  readonly serveDirectory: ServeDirectory | undefined
+}
+
+/**
+ * Reads the options.
+ *
+ * @throws `TypeError` or `RangeError` naming the option, what was expected and what came.
+ */
+export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
+  assertOptions(options, "options", OPTIONS)
+  const { keys, replay, signedBy, knownSigners, directory, onEvent } = options
+  const { pathPrefix = "", maxPendingUnwraps = 256, streamAboveBytes = 262_144, streamAfterMs = 50 } = options
+  const origin = readOrigin(options.origin, "options.origin")
+  assertGuard(replay)
+  assertInteger(maxPendingUnwraps, "options.maxPendingUnwraps", 1, 65_536)
+  assertInteger(streamAboveBytes, "options.streamAboveBytes", 0, 16_000_000)
+  assertInteger(streamAfterMs, "options.streamAfterMs", 0, 60_000)
+  if (!/^(?:\/[\w.~-]+)*$/.test(pathPrefix)) {
+    throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
+  }
+  if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
+  const maxMessageBytes = messageLimit(options.maxMessageBytes ?? 1_048_576)
+  const select = keySelector(keys, "options.keys")
+  const gated = unwrapGate(maxPendingUnwraps)
+  return {
+    origin,
+    pathPrefix,
+    levelOf: readRoutes(options.routes),
+    serveDirectory: directory && directoryServer(directory, origin, publishedBy(keys), () => replay.now()),
+    idempotency: readIdempotency(options.idempotency),
+    outerRequestHeaders: readHeaderNames(options.outerRequestHeaders ?? [], "options.outerRequestHeaders"),
+    outerResponseHeaders: readHeaderNames(options.outerResponseHeaders ?? [], "options.outerResponseHeaders"),
+    maxEnvelopeCharacters: maxEnvelopeCharacters(maxMessageBytes),
+    streamAboveBytes,
+    streamAfterMs,
+    onEvent,
+    receiving: {
+      type: "sw1",
+      maxMessageBytes,
+      select: (kid) => {
+        const key = select(kid)
+        return key && gated(key)
+      },
+      contextHash: (backend) => readContext(httpContext(origin))(backend),
+      replay,
+      ...signerPolicy(signedBy, knownSigners),
+    },
+  }
+}
