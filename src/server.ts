@@ -12,7 +12,7 @@ export type { KeyRing } from "./keys/ring.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts"
 export type { EndpointEvent, OnEndpointEvent } from "./server/events.ts"
-export type { Handler, RequestInfo } from "./server/exchange.ts"
+export type { Handler, RequestDetails } from "./server/exchange.ts"
 export {
   type IdempotencyRecord,
   type IdempotencyStore,

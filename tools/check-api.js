@@ -12,8 +12,8 @@ import { root } from "./run.js"
 
 const accept = process.argv.includes("--accept")
 
-/** @param {string} name */
-function configOf(name) {
+/** @param {import("./doors.js").Door} door */
+function configOf({ name, speaksHttp }) {
   const reportFileName = name.replaceAll("/", "-")
   return ExtractorConfig.prepare({
     configObject: {
@@ -22,7 +22,8 @@ function configOf(name) {
       compiler: {
         overrideTsconfig: {
           compilerOptions: {
-            lib: ["ES2022"],
+            // the other doors do without the platform's types
+            lib: speaksHttp ? ["ES2022", "DOM"] : ["ES2022"],
             types: [],
             module: "ESNext",
             moduleResolution: "bundler",
@@ -67,8 +68,9 @@ export async function check() {
   await mkdir(join(root, "etc"), { recursive: true })
   /** @type {string[]} */
   const problems = []
-  for (const { name } of doors) {
-    const result = Extractor.invoke(configOf(name), {
+  for (const door of doors) {
+    const { name } = door
+    const result = Extractor.invoke(configOf(door), {
       localBuild: accept,
       messageCallback: (message) => {
         if (message.logLevel === ExtractorLogLevel.Error) problems.push(message.text)

@@ -1,6 +1,7 @@
 /**
  * The declarations stand on their own: a consumer compiles against the installed package under every resolution that
- * reads `exports`, with neither the DOM's types nor Node's, and with the libraries' own declarations checked too.
+ * reads `exports`, with neither the DOM's types nor Node's (save for doors that speak HTTP, which need `Request`), and with
+ * the libraries' own declarations checked too.
  */
 
 import { writeFile } from "node:fs/promises"
@@ -16,26 +17,42 @@ const RESOLUTIONS = [
 ]
 
 /**
- * @param {import("./packed.js").Packed} packed
- * @returns {Promise<string>}
+ * @param {string} project
+ * @param {string} consumer
+ * @param {string[]} lib
+ * @param {import("./doors.js").Door[]} imported
  */
-export async function check({ project }) {
-  const imports = doors.map((door, index) => `export * as door${index} from "${specifier(door)}"\n`)
-  await writeFile(join(project, "consumer.ts"), imports.join(""))
+async function compile(project, consumer, lib, imported) {
+  const imports = imported.map((door, index) => `export * as door${index} from "${specifier(door)}"\n`)
+  await writeFile(join(project, `${consumer}.ts`), imports.join(""))
   for (const resolution of RESOLUTIONS) {
     const compilerOptions = {
       ...resolution,
       target: "ES2022",
-      lib: ["ES2022"],
+      lib,
       types: [],
       strict: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
       skipLibCheck: false,
     }
-    const config = join(project, `tsconfig.${resolution.moduleResolution}.json`)
-    await writeFile(config, JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
+    const config = join(project, `tsconfig.${consumer}.${resolution.moduleResolution}.json`)
+    await writeFile(config, JSON.stringify({ compilerOptions, files: [`${consumer}.ts`] }))
     await runTool("tsc", ["-p", config])
   }
+}
+
+/**
+ * @param {import("./packed.js").Packed} packed
+ * @returns {Promise<string>}
+ */
+export async function check({ project }) {
+  await compile(
+    project,
+    "plain",
+    ["ES2022"],
+    doors.filter(({ speaksHttp }) => !speaksHttp),
+  )
+  await compile(project, "http", ["ES2022", "DOM"], doors)
   return `${doors.length} doors under ${RESOLUTIONS.map((each) => each.moduleResolution).join(", ")}, ES2022 alone`
 }

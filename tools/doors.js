@@ -10,6 +10,7 @@
  * @property {string} name Its path in src/ and, save for "index", its subpath.
  * @property {number} maxGzipBytes Budget of the whole door in a browser, minified and gzipped, with everything it pulls in.
  * @property {string[]} packages Other packages that it may pull in there.
+ * @property {boolean} [speaksHttp] Whether its types are those of `fetch`: `Request`, `Response`.
  */
 
 /** @type {Door[]} */
@@ -26,6 +27,7 @@ export const doors = [
     name: "server",
     maxGzipBytes: 22_000,
     packages: ["@noble/hashes", "canonicalize", "rou3"],
+    speaksHttp: true,
   },
   { name: "testing", maxGzipBytes: 13_500, packages: ["@noble/hashes"] },
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },

@@ -11,23 +11,26 @@ import type { HeaderPair, ResponseMessage } from "./message.ts"
 /** `Content-Type` of a problem. */
 export const PROBLEM_TYPE = "application/problem+json"
 
-/** Sealed refusals: the name in `urn:sealwire:<name>`, its status and title. */
-const SEALED = {
+/** The name of a sealed refusal: `urn:sealwire:<name>`. */
+export type ProblemName = "stale" | "replayed" | "mismatch" | "unauthorized" | "forbidden" | "rate-limited"
+
+/** Their statuses and titles. */
+const SEALED: Readonly<Record<ProblemName, readonly [status: number, title: string]>> = {
   stale: [400, "The message is too old, or from the future"],
   replayed: [409, "The message was received before"],
   mismatch: [400, "The message is for another method or path"],
   unauthorized: [401, "Authentication is required"],
   forbidden: [403, "Not allowed"],
   "rate-limited": [429, "Too many requests"],
-} as const
-
-/** The name of a sealed refusal. */
-export type ProblemName = keyof typeof SEALED
+}
 
 const URN = "urn:sealwire:"
 
-/** Statuses of unsealed refusals, each with its only body. */
-const UNSEALED = {
+/** The status of an unsealed refusal. */
+export type RefusalStatus = 400 | 401 | 403 | 405 | 413 | 415 | 429 | 503
+
+/** Their titles: each status has one body. */
+const UNSEALED: Readonly<Record<RefusalStatus, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
@@ -36,10 +39,7 @@ const UNSEALED = {
   415: "Unsupported Media Type",
   429: "Too Many Requests",
   503: "Service Unavailable",
-} as const
-
-/** The status of an unsealed refusal. */
-export type RefusalStatus = keyof typeof UNSEALED
+}
 
 function problem(status: number, headers: readonly HeaderPair[], members: object): ResponseMessage {
   const body = encodeAscii(JSON.stringify({ ...members, status }))

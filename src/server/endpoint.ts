@@ -9,7 +9,7 @@ import { refusal } from "../http/problem.ts"
 import { DIRECTORY_PATH, REQUEST_ID_HEADER } from "../http/wire.ts"
 import { looksSealed } from "./envelope-of.ts"
 import { report } from "./events.ts"
-import { exchange, type Handler, type RequestInfo } from "./exchange.ts"
+import { exchange, type Handler, type RequestDetails } from "./exchange.ts"
 import { type EndpointOptions, readEndpointOptions } from "./options.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { Level } from "./routes.ts"
@@ -34,7 +34,7 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /** What is known of a request that came open on a route of level `low`. */
-function openInfo({ headers }: Request): RequestInfo {
+function openDetails({ headers }: Request): RequestDetails {
   const requestId = headers.get(REQUEST_ID_HEADER) ?? ""
   return { level: "low", sealed: false, requestId, signer: undefined, kid: undefined, issuedAt: undefined }
 }
@@ -71,7 +71,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     if (serveDirectory && pathname === DIRECTORY_PATH) return serveDirectory(request)
     const level = levelOf(request.method, pathname)
     if (level === undefined) throw new Refusal(400)
-    if (level === "low" && !looksSealed(request)) return next(request, openInfo(request))
+    if (level === "low" && !looksSealed(request)) return next(request, openDetails(request))
     return exchange(request, level, next, terms)
   }
 

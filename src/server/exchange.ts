@@ -19,7 +19,7 @@ import type { Level } from "./routes.ts"
 import { type Answer, readAnswer, sealAnswer, type Sealing, sealMessage } from "./sealed-response.ts"
 
 /** What a handler learns about a request besides the request itself. */
-export interface RequestInfo {
+export interface RequestDetails {
   /** Of the route, as configured. */
   readonly level: Level
   /** Whether the request came sealed. On a `low` route it may not have, and nothing below is known then. */
@@ -35,7 +35,7 @@ export interface RequestInfo {
 }
 
 /** Answers an ordinary request by an ordinary response. */
-export type Handler = (request: Request, info: RequestInfo) => Response | Promise<Response>
+export type Handler = (request: Request, details: RequestDetails) => Response | Promise<Response>
 
 /** What exchanges share. */
 export interface Exchanging extends Joining, Sealing {
@@ -80,13 +80,13 @@ async function admit(received: Received): Promise<Opened | ProblemName> {
 async function handle(
   next: Handler,
   inner: Request,
-  info: RequestInfo,
+  details: RequestDetails,
   { onEvent, ...sealing }: Exchanging,
 ): Promise<Answer> {
   try {
-    return await readAnswer(await next(inner, info), info.requestId, inner.method, sealing)
+    return await readAnswer(await next(inner, details), details.requestId, inner.method, sealing)
   } catch (error) {
-    void report(onEvent, { type: "handler-failed", requestId: info.requestId, error })
+    void report(onEvent, { type: "handler-failed", requestId: details.requestId, error })
     return { message: plainProblem(500, "Internal Server Error"), rest: undefined, cookies: [] }
   }
 }
@@ -111,9 +111,9 @@ export async function exchange(
 
   const { signer, kid, issuedAt } = opened
   const requestId = requestIdOf(inner, received)
-  const info: RequestInfo = { level, sealed: true, requestId, signer, kid, issuedAt }
+  const details: RequestDetails = { level, sealed: true, requestId, signer, kid, issuedAt }
   const { answer, repeated } = await runOnce(received, inner, terms.idempotency, () =>
-    handle(next, inner, info, terms),
+    handle(next, inner, details, terms),
   )
   const { status } = answer.message
   void report(
