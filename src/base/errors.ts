@@ -16,13 +16,15 @@
  * - `ERR_STORE_FULL`: the replay store holds as many ids as it may.
  * - `ERR_KEY`: a key that this protocol refuses (docs/protocol.md §2), or one that may not be exported.
  * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked. Nothing was claimed; the same envelope may be tried again.
- * - `ERR_TOO_LARGE`: the message to seal is above the limit.
+ * - `ERR_TOO_LARGE`: the message to seal, or a sealed answer, is above the limit.
  * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
  * - `ERR_TRUNCATED`: a stream was cut before its sealed end. What came until then is authentic, and not all.
- * - `ERR_KEYS_UNTRUSTED`: a server's key directory is not by a pinned identity, has run out, or is older than one seen before.
+ * - `ERR_KEYS_UNTRUSTED`: a server's key directory is not there, is not by a pinned identity, has run out, or is older than one
+ *   seen before.
  * - `ERR_NETWORK`: the request or its answer was lost on the way. Unless the method is safe, it may have been acted on.
  * - `ERR_TIMEOUT`: no answer within the time. As for `ERR_NETWORK`.
  * - `ERR_UNSEALED`: what came back is not a sealed answer. It is not shown, and nothing in it is believed.
+ * - `ERR_MISMATCH`: a request arrived under another method or path than the one sealed. The server did not act on it.
  * - `ERR_UNSUPPORTED`: this runtime or backend cannot do that; the message says what can.
  */
 export type ErrorCode =
@@ -41,6 +43,7 @@ export type ErrorCode =
   | "ERR_NETWORK"
   | "ERR_TIMEOUT"
   | "ERR_UNSEALED"
+  | "ERR_MISMATCH"
   | "ERR_UNSUPPORTED"
 
 /** What a {@link SealwireError} may carry besides its code and message. */
@@ -49,6 +52,10 @@ export interface SealwireErrorDetails {
   readonly cause?: unknown
   /** Seconds after which the same call can succeed. */
   readonly retryAfterSeconds?: number
+  /** The request that it is about. */
+  readonly requestId?: string
+  /** The status that an answer over HTTP had on the outside, where anyone on the way can set it. */
+  readonly outerStatus?: number
 }
 
 /**
@@ -63,11 +70,17 @@ export class SealwireError extends Error {
   readonly code: ErrorCode
   /** Seconds after which the same call can succeed; undefined where waiting does not help. */
   readonly retryAfterSeconds: number | undefined
+  /** Id of the HTTP request that it is about, as the server may have logged it; undefined elsewhere. */
+  readonly requestId: string | undefined
+  /** Status of an HTTP answer that was refused. For information: anyone on the way can set it. */
+  readonly outerStatus: number | undefined
 
   constructor(code: ErrorCode, message: string, details: SealwireErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined)
     this.code = code
     this.retryAfterSeconds = details.retryAfterSeconds
+    this.requestId = details.requestId
+    this.outerStatus = details.outerStatus
   }
 }
 

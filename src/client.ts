@@ -1,0 +1,25 @@
+/**
+ * `sealwire/client`: a `fetch` whose requests and answers are sealed, for any library that takes a `fetch`.
+ *
+ * @module
+ */
+
+export type { Clock } from "./base/clock.ts"
+export { type ErrorCode, SealwireError, type SealwireErrorDetails } from "./base/errors.ts"
+export { type Client, createClient } from "./client/client.ts"
+export type {
+  AnswerEvent,
+  AttemptEvent,
+  ClientEvent,
+  DirectoryEvent,
+  DirectoryFailureEvent,
+  FailureEvent,
+  ProgressEvent,
+  RetryEvent,
+  TimeOffsetEvent,
+} from "./client/events.ts"
+export type { ClientOptions, RetryOptions } from "./client/options.ts"
+export type { RetryReason } from "./client/retry.ts"
+export type { SeqStore } from "./client/seq-store.ts"
+export type { Backend } from "./crypto/backend.ts"
+export type { PublicKey, SigningKey } from "./keys/key.ts"

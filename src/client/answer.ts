@@ -1,0 +1,109 @@
+/**
+ * From the outer answer to the inner one. Nothing unsealed is an answer, no redirect is followed, and neither the outer status
+ * nor an outer header is believed. docs/protocol.md §8 and §9.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { SealwireError } from "../base/errors.ts"
+import { encodeAscii } from "../base/text.ts"
+import { exportSecret } from "../envelope/exporter.ts"
+import type { Authentic } from "../envelope/read.ts"
+import { openFrames } from "../frames/byte-stream.ts"
+import { FrameOpener } from "../frames/frame.ts"
+import { parseResponse, type ResponseMessage } from "../http/message.ts"
+import { ENVELOPE_HEADER, ENVELOPE_TYPE, mediaType, STREAM_TYPE } from "../http/wire.ts"
+import { discard, type OnBytes, readText, splitLine } from "./body.ts"
+
+/** A sealed answer, opened. */
+export interface Answer extends ResponseMessage {
+  /** What follows in frames, instead of a body: authentic chunk by chunk, and cut unless it ends by itself. */
+  readonly stream?: ReadableStream<Bytes>
+}
+
+/** How answers to one request are read. */
+export interface AnswerReading {
+  /** Opens the reply to the one envelope that was sent. */
+  readReply(reply: string): Promise<Authentic>
+  readonly maxResponseBytes: number
+  readonly onBytes: OnBytes
+}
+
+/** Header, IV, tag, digest, seed, and a head with many headers: what an envelope holds besides the body. */
+const OVERHEAD_CHARACTERS = 256 * 1024
+
+const maxCharacters = (maxResponseBytes: number): number =>
+  Math.ceil((maxResponseBytes * 4) / 3) + OVERHEAD_CHARACTERS
+
+/** Whether it leads elsewhere, or has led there. */
+const isRedirect = ({ type, status, redirected }: Response): boolean =>
+  type === "opaqueredirect" || redirected || (status >= 300 && status < 400 && status !== 304)
+
+function unsealed({ status: outerStatus }: Response, what: string): SealwireError {
+  return new SealwireError("ERR_UNSEALED", `what came back is ${what}, not a sealed answer`, { outerStatus })
+}
+
+interface Carried {
+  /** Undefined where it is above the limit. */
+  readonly reply: string | undefined
+  readonly rest?: ReadableStream<Uint8Array>
+}
+
+/** Finds the reply in an answer. */
+async function carriedBy(response: Response, { maxResponseBytes, onBytes }: AnswerReading): Promise<Carried> {
+  const maxBytes = maxCharacters(maxResponseBytes)
+  const inHeader = response.headers.get(ENVELOPE_HEADER)
+  if (inHeader !== null) {
+    discard(response)
+    return { reply: inHeader }
+  }
+  const type = mediaType(response.headers.get("content-type"))
+  if (type === ENVELOPE_TYPE) return { reply: await readText(response, maxBytes, onBytes) }
+  if (type !== STREAM_TYPE || !response.body) throw unsealed(response, `of type "${type}"`)
+  const split = await splitLine(response.body, maxBytes, onBytes)
+  if (!split) throw unsealed(response, "cut in its head")
+  return { reply: split.line, rest: split.rest }
+}
+
+function tooLarge(maxResponseBytes: number): never {
+  throw new SealwireError("ERR_TOO_LARGE", `the answer is above the limit of ${maxResponseBytes} bytes`)
+}
+
+/** Opens a reply; the stream behind it takes its keys from it (§9). */
+async function openAnswer(
+  reply: string,
+  authentic: Authentic,
+  rest: Carried["rest"],
+): Promise<Answer | undefined> {
+  const answer = parseResponse(authentic.message)
+  if (!answer || !rest) return answer
+  if (answer.body.length > 0) return undefined
+  const { backend } = authentic.selected
+  const secret = await exportSecret(backend, encodeAscii(reply), authentic.seed)
+  return { ...answer, stream: openFrames(rest, new FrameOpener(backend, secret, "s2c")) }
+}
+
+/**
+ * Reads an answer.
+ *
+ * @throws `SealwireError` `ERR_UNSEALED` for all that is not the sealed answer to this very request; `ERR_TOO_LARGE`; what the
+ *   body throws.
+ */
+export async function readAnswer(response: Response, reading: AnswerReading): Promise<Answer> {
+  const { maxResponseBytes } = reading
+  try {
+    if (isRedirect(response)) throw unsealed(response, "a redirect")
+    const { reply, rest } = await carriedBy(response, reading)
+    if (reply === undefined) tooLarge(maxResponseBytes)
+    const authentic = await reading.readReply(reply).catch(() => undefined)
+    if (!authentic) throw unsealed(response, "not the reply to this request")
+    const answer = await openAnswer(reply, authentic, rest)
+    if (!answer) throw unsealed(response, "a reply that holds no answer")
+    if (answer.body.length > maxResponseBytes) tooLarge(maxResponseBytes)
+    return answer
+  } catch (error) {
+    discard(response)
+    throw error
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * One attempt: sealed anew, sent, and its answer opened. docs/protocol.md §8.
+ *
+ * @module
+ */
+
+import { SealwireError } from "../base/errors.ts"
+import type { EnvelopeEnd } from "../envelope/exporter.ts"
+import { replyReader } from "../envelope/reply.ts"
+import { sealTo } from "../envelope/seal.ts"
+import { readProblem } from "../http/problem.ts"
+import { ENVELOPE_HEADER, ENVELOPE_TYPE, httpContext, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
+import type { PublicKey } from "../keys/key.ts"
+import { type Answer, readAnswer } from "./answer.ts"
+import type { OnBytes } from "./body.ts"
+import type { CorrectedClock } from "./corrected-clock.ts"
+import { Deadline } from "./deadline.ts"
+import type { Emit } from "./events.ts"
+import type { KeySource } from "./keys.ts"
+import type { Settings } from "./options.ts"
+import type { Operation } from "./request.ts"
+import { responseOf } from "./response.ts"
+import { mayPass, type Outcome, parseRetryAfter } from "./retry.ts"
+
+/** How an attempt ended: in an answer, or in what is thrown unless another attempt follows. */
+export type End = Outcome & ({ readonly response: Response } | { readonly error: unknown })
+
+/** What attempts share. */
+export interface Sender {
+  readonly settings: Settings
+  readonly keys: KeySource
+  readonly clock: CorrectedClock
+  readonly emit: Emit
+}
+
+/** What events about an operation say. */
+export function aboutOf({ requestId, method, url }: Operation): {
+  requestId: string
+  method: string
+  path: string
+} {
+  return { requestId, method, path: url.pathname }
+}
+
+/** Where the envelope stands: in the body where there is one, or where a header is too short. */
+function carry(
+  envelope: string,
+  { method, hasBody }: Operation,
+): { headers: [string, string][]; body?: string } {
+  const mayHaveBody = method !== "GET" && method !== "HEAD"
+  const isLong = envelope.length > MAX_HEADER_CHARACTERS
+  if (hasBody || (isLong && mayHaveBody))
+    return { headers: [["content-type", ENVELOPE_TYPE]], body: envelope }
+  if (!isLong) return { headers: [[ENVELOPE_HEADER, envelope]] }
+  throw new SealwireError(
+    "ERR_TOO_LARGE",
+    `a sealed ${method} of ${envelope.length} characters does not fit a header of ${MAX_HEADER_CHARACTERS}: use POST`,
+  )
+}
+
+function outerRequest(operation: Operation, envelope: string, settings: Settings): [string, RequestInit] {
+  const { url, method } = operation
+  const { headers, body } = carry(envelope, operation)
+  for (const name of settings.outerHeaders) {
+    const value = operation.headers.get(name)
+    if (value !== undefined) headers.push([name, value])
+  }
+  const target = url.origin + url.pathname + (settings.sendQuery ? url.search : "")
+  return [target, { ...settings.outerInit, method, headers, ...(body === undefined ? {} : { body }) }]
+}
+
+/** The sealed refusals that are no answer to the application. */
+function refusedBy(answer: Answer, { clock, emit }: Sender): End | undefined {
+  const problem = answer.stream ? undefined : readProblem(answer)
+  if (problem?.name === "stale") {
+    const offsetMs = clock.correct(problem.members["now"])
+    if (offsetMs !== undefined) emit({ type: "time-offset", offsetMs })
+    const error = new SealwireError(
+      "ERR_STALE",
+      "the server takes the request for too old, or from the future",
+    )
+    return { reason: offsetMs === undefined ? undefined : "stale", error }
+  }
+  if (problem?.name === "replayed") {
+    const message = "a copy of this request came to the server before it: what became of it is not known"
+    return { reason: "replayed", error: new SealwireError("ERR_REPLAYED", message) }
+  }
+  if (problem?.name !== "mismatch") return undefined
+  const message = "the request came to the server under another method or path"
+  return { error: new SealwireError("ERR_MISMATCH", message) }
+}
+
+/** Whether the server asks to come again. */
+function retryOf(answer: Answer, { clock }: Sender): Outcome {
+  const { status, headers, stream } = answer
+  const [, value = null] = headers.find(([name]) => name === "retry-after") ?? []
+  const retryAfterMs = parseRetryAfter(value, clock.nowMs())
+  if (stream || retryAfterMs === undefined || (status !== 429 && status !== 503)) return {}
+  const reason = readProblem(answer)?.name === "rate-limited" ? "rate-limited" : "unavailable"
+  return { reason, retryAfterMs }
+}
+
+/** What may follow where no key was to be had: nothing was sent. */
+function withoutKeys(error: unknown): End {
+  const { code, outerStatus } = error instanceof SealwireError ? error : {}
+  const isPassing = code === "ERR_NETWORK" || code === "ERR_TIMEOUT"
+  const isBusy = outerStatus !== undefined && outerStatus !== 200 && mayPass(outerStatus)
+  return { error, reason: isPassing || isBusy ? "no-keys" : undefined }
+}
+
+/** What may follow a failure after the envelope was sent. */
+async function failureOf(error: unknown, kid: string, keys: KeySource, deadline: Deadline): Promise<End> {
+  if (!(error instanceof SealwireError)) {
+    const message = "the request, or the answer to it, was lost"
+    return { reason: "network", error: new SealwireError("ERR_NETWORK", message, { cause: error }) }
+  }
+  const { code, outerStatus = 0 } = error
+  if (code === "ERR_TIMEOUT") return { reason: "timeout", error }
+  if (code !== "ERR_UNSEALED") return { error }
+  // the server has no other way to say that the key is gone (§7); whoever forges this causes one fetch
+  if (outerStatus === 400) {
+    const isNew = await deadline.wait(keys.refresh(kid)).catch(() => false)
+    return { reason: isNew ? "new-key" : undefined, error }
+  }
+  return { reason: mayPass(outerStatus) ? "unsealed" : undefined, error }
+}
+
+/** Seals to a key; the reader opens the one reply to exactly that. */
+async function sealOperation({ message }: Operation, to: PublicKey, sender: Sender): Promise<EnvelopeEnd> {
+  const { origin, signWith } = sender.settings
+  const options = { to, context: httpContext(origin), ...(signWith ? { signWith } : {}) }
+  return sealTo(message, options, { issuedAtSeconds: Math.floor(sender.clock.nowMs() / 1000) })
+}
+
+/** How far an answer has come, for those who watch. */
+function progressOf(operation: Operation, { emit }: Sender, response: Response): OnBytes {
+  const total = Number(response.headers.get("content-length"))
+  const totalBytes = total > 0 ? total : undefined
+  return (receivedBytes) => emit({ type: "progress", ...aboutOf(operation), receivedBytes, totalBytes })
+}
+
+/** Sends an envelope and takes what comes back. */
+async function exchange(
+  operation: Operation,
+  end: EnvelopeEnd,
+  sender: Sender,
+  deadline: Deadline,
+): Promise<End> {
+  const { settings, keys, clock } = sender
+  const { maxResponseBytes } = settings
+  const [target, init] = outerRequest(operation, end.envelope, settings)
+  const readReply = await replyReader(end)
+  let retryAfterMs: number | undefined
+  try {
+    const response = await deadline.wait(settings.fetch(target, { ...init, signal: deadline.signal }))
+    retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.nowMs())
+    const onBytes = progressOf(operation, sender, response)
+    const answer = await deadline.wait(readAnswer(response, { readReply, maxResponseBytes, onBytes }))
+    return (
+      refusedBy(answer, sender) ?? {
+        ...retryOf(answer, sender),
+        response: responseOf(answer, operation, deadline),
+      }
+    )
+  } catch (error) {
+    return { ...(await failureOf(error, end.kid, keys, deadline)), retryAfterMs }
+  }
+}
+
+async function sealAndSend(
+  operation: Operation,
+  sender: Sender,
+  attempt: number,
+  deadline: Deadline,
+): Promise<End> {
+  let keys: readonly PublicKey[]
+  try {
+    keys = await deadline.wait(sender.keys.keys())
+  } catch (error) {
+    return withoutKeys(error)
+  }
+  const end = await sealOperation(operation, keys[0] as PublicKey, sender)
+  const { kid, envelope } = end
+  sender.emit({ type: "attempt", ...aboutOf(operation), attempt, kid, sentBytes: envelope.length })
+  return exchange(operation, end, sender, deadline)
+}
+
+/**
+ * Makes one attempt.
+ *
+ * @throws The reason of the caller's signal; what the sealing of this request would throw each time.
+ */
+export async function attemptOnce(
+  operation: Operation,
+  sender: Sender,
+  number: number,
+  remainingMs: number,
+): Promise<End> {
+  const deadline = new Deadline(Math.min(sender.settings.timeoutMs, remainingMs), operation.signal)
+  let isOpen = false
+  try {
+    const end = await sealAndSend(operation, sender, number, deadline)
+    operation.signal?.throwIfAborted()
+    isOpen = "response" in end && end.response.body !== null
+    return end
+  } finally {
+    // the signal goes on for as long as the body does
+    if (isOpen) deadline.stopClock()
+    else deadline.end()
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What a client tells about its work. Never a body, a header's value or a query.
+ *
+ * @module
+ */
+
+import type { ErrorCode } from "../base/errors.ts"
+import type { RetryReason } from "./retry.ts"
+
+/** What every event about a request says. */
+interface AboutRequest {
+  readonly requestId: string
+  readonly method: string
+  /** Without query. */
+  readonly path: string
+}
+
+/** An attempt is sealed and about to be sent: `sentBytes` of envelope to the key `kid`. */
+export interface AttemptEvent extends AboutRequest {
+  readonly type: "attempt"
+  /** 1 for the first. */
+  readonly attempt: number
+  readonly kid: string
+  readonly sentBytes: number
+}
+
+/** More of an answer has arrived; sealed bytes, not authentic yet. */
+export interface ProgressEvent extends AboutRequest {
+  readonly type: "progress"
+  readonly receivedBytes: number
+  /** What the outer `content-length` says; undefined where there is none, as in a stream. */
+  readonly totalBytes: number | undefined
+}
+
+/** Another attempt follows after `delayMs`. */
+export interface RetryEvent extends AboutRequest {
+  readonly type: "retry"
+  /** The attempt that failed. */
+  readonly attempt: number
+  readonly reason: RetryReason
+  readonly delayMs: number
+}
+
+/** A sealed answer is handed to the application. */
+export interface AnswerEvent extends AboutRequest {
+  readonly type: "answer"
+  /** The inner one. */
+  readonly status: number
+  readonly durationMs: number
+}
+
+/** The request is refused. */
+export interface FailureEvent extends AboutRequest {
+  readonly type: "failure"
+  /** Undefined where the caller's signal ended it. */
+  readonly code: ErrorCode | undefined
+  readonly durationMs: number
+}
+
+/** The server has said its time: this clock is off by `offsetMs`, positive where it is behind. */
+export interface TimeOffsetEvent {
+  readonly type: "time-offset"
+  readonly offsetMs: number
+}
+
+/** A key directory was accepted. */
+export interface DirectoryEvent {
+  readonly type: "directory"
+  readonly seq: number
+  /** Thumbprints of the recipient keys; messages are sealed to the first. */
+  readonly kids: readonly string[]
+  /** Thumbprints of the server's coming identity keys. They change no pin: ship them with the next release. */
+  readonly next: readonly string[]
+}
+
+/** A key directory could not be had, or was refused. */
+export interface DirectoryFailureEvent {
+  readonly type: "directory-failure"
+  readonly code: ErrorCode | undefined
+}
+
+/** What a client tells. */
+export type ClientEvent =
+  | AttemptEvent
+  | ProgressEvent
+  | RetryEvent
+  | AnswerEvent
+  | FailureEvent
+  | TimeOffsetEvent
+  | DirectoryEvent
+  | DirectoryFailureEvent
+
+/** Tells an event. */
+export type Emit = (event: ClientEvent) => void
+
+/** A listener whose failures, also later ones, are its own. */
+export function emitterOf(onEvent: ((event: ClientEvent) => unknown) | undefined): Emit {
+  return (event) => {
+    void (async () => onEvent?.(event))().catch(() => undefined)
+  }
+}
