@@ -74,6 +74,12 @@ async function decrypt(backend: Backend, key: Bytes, envelope: Envelope): Promis
   }
 }
 
+/** What is checked in place of a plaintext that there is not, so that this failure takes as long as a wrong digest. */
+function decoyOf({ backend }: SelectedKey, { sealed }: Envelope): Plaintext {
+  const random = backend.randomBytes(KEY_BYTES)
+  return { digest: random, seed: random, signature: random.subarray(0, 0), message: sealed.ciphertext }
+}
+
 /** Step 7, the rest: the nonce comes from the seed, D covers all, S is who it says. */
 async function authenticate(
   selected: SelectedKey,
@@ -82,10 +88,11 @@ async function authenticate(
   reading: Reading,
 ): Promise<Authentic | undefined> {
   const { backend } = selected
-  if (!equalConstantTime(await nonceOf(backend, seed), nonce)) return undefined
+  const isNonceRight = equalConstantTime(await nonceOf(backend, seed), nonce)
   const messageDigest = await backend.sha256(message)
   const covered = { headerSegment, seed, messageDigest }
-  if (!equalConstantTime(await digestOf(backend, covered, signature), digest)) return undefined
+  const isDigestRight = equalConstantTime(await digestOf(backend, covered, signature), digest)
+  if (!isNonceRight || !isDigestRight) return undefined
   const unsigned = signature.length === 0
   const signer = unsigned ? undefined : await verify(signature, covered, reading.findSigner)
   if (signer === undefined && (!unsigned || reading.signatureRequired)) return undefined
@@ -104,8 +111,12 @@ async function tryRead(text: unknown, reading: Reading): Promise<Authentic | und
   if (!reading.isNear(header.issuedAtSeconds)) return undefined
   const key = await contentKeyOf(selected, envelope) // step 6
   const plaintext = await decrypt(backend, key, envelope) // step 7
+  if (!plaintext) {
+    await authenticate(selected, envelope, decoyOf(selected, envelope), reading)
+    return undefined
+  }
   // the cap of step 1 left room for the longest signature and encrypted key
-  if (!plaintext || plaintext.message.length > reading.maxMessageBytes) return undefined
+  if (plaintext.message.length > reading.maxMessageBytes) return undefined
   return authenticate(selected, envelope, plaintext, reading)
 }
 
