@@ -11,6 +11,7 @@ import { looksSealed } from "./envelope-of.ts"
 import { report } from "./events.ts"
 import { exchange, type Handler, type RequestDetails } from "./exchange.ts"
 import { type EndpointOptions, readEndpointOptions } from "./options.ts"
+import { startFloor } from "./floor.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { Level } from "./routes.ts"
 
@@ -64,7 +65,7 @@ function openDetails({ headers }: Request): RequestDetails {
  * ```
  */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { levelOf, serveDirectory, ...terms } = readEndpointOptions(options)
+  const { levelOf, serveDirectory, refusalFloorMs, ...terms } = readEndpointOptions(options)
 
   async function answer(request: Request, next: Handler): Promise<Response> {
     const { pathname } = new URL(request.url)
@@ -78,13 +79,18 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   return {
     levelOf,
     async handle(request, next) {
+      const floor = startFloor(refusalFloorMs)
       try {
         return await answer(request, next)
       } catch (error) {
         const { status, retryAfterSeconds } = refusalOf(error)
+        // the other statuses say themselves what they are for
+        if (status === 400) await floor.reached
         const code = error instanceof SealwireError ? error.code : undefined
         void report(terms.onEvent, { type: "refused", status, code })
         return refusal(status, retryAfterSeconds)
+      } finally {
+        floor.cancel()
       }
     },
   }

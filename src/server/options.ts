@@ -56,6 +56,11 @@ export interface EndpointOptions {
   readonly streamAboveBytes?: number
   /** Longest wait for the end of such a body, in milliseconds: 0 to 60,000. Default: 50. */
   readonly streamAfterMs?: number
+  /**
+   * When the uniform refusal goes out, in milliseconds after the request came, so that its time tells no more than its bytes: 0 to
+   * 1,000. Above what opening a message takes here. Default: 10.
+   */
+  readonly refusalFloorMs?: number
   /** Told what happened, and nothing secret. What it gives or throws is ignored. */
   readonly onEvent?: OnEndpointEvent
 }
@@ -76,6 +81,7 @@ const OPTIONS = [
   "maxPendingUnwraps",
   "streamAboveBytes",
   "streamAfterMs",
+  "refusalFloorMs",
   "onEvent",
 ]
 
@@ -112,6 +118,7 @@ function publishedBy(keys: PrivateKey | KeyRing): () => readonly PublicKey[] {
 export interface EndpointTerms extends Exchanging {
   readonly levelOf: LevelOf
   readonly serveDirectory: ServeDirectory | undefined
+  readonly refusalFloorMs: number
 }
 
 /**
@@ -122,12 +129,19 @@ export interface EndpointTerms extends Exchanging {
 export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   assertOptions(options, "options", OPTIONS)
   const { keys, replay, signedBy, knownSigners, directory, onEvent } = options
-  const { pathPrefix = "", maxPendingUnwraps = 256, streamAboveBytes = 262_144, streamAfterMs = 50 } = options
+  const {
+    pathPrefix = "",
+    maxPendingUnwraps = 256,
+    streamAboveBytes = 262_144,
+    streamAfterMs = 50,
+    refusalFloorMs = 10,
+  } = options
   const origin = readOrigin(options.origin, "options.origin")
   assertGuard(replay)
   assertInteger(maxPendingUnwraps, "options.maxPendingUnwraps", 1, 65_536)
   assertInteger(streamAboveBytes, "options.streamAboveBytes", 0, 16_000_000)
   assertInteger(streamAfterMs, "options.streamAfterMs", 0, 60_000)
+  assertInteger(refusalFloorMs, "options.refusalFloorMs", 0, 1000)
   if (!/^(?:\/[\w.~-]+)*$/.test(pathPrefix)) {
     throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
   }
@@ -146,6 +160,7 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
     maxEnvelopeCharacters: maxEnvelopeCharacters(maxMessageBytes),
     streamAboveBytes,
     streamAfterMs,
+    refusalFloorMs,
     onEvent,
     receiving: {
       type: "sw1",
