@@ -1,35 +1,20 @@
 /**
- * Canonical JSON (RFC 8785): one value, one text, so that what is hashed or signed can be compared byte for byte.
+ * Canonical JSON (RFC 8785): one text for one value, so that a hash or a signature of it means the value.
  *
  * @module
  */
 
 import canonicalize from "canonicalize"
 
-/**
- * Serializes a value that JSON can carry: null, booleans, finite numbers, well-formed strings, arrays and plain objects.
- *
- * @throws `TypeError` for any other value, such as `NaN`, a lone surrogate, a cycle, `undefined`, a `Date` or a `bigint`.
- */
-export function canonicalJson(value: unknown): string {
-  assertPlain(value, new Set())
-  return canonicalize(value) ?? ""
-}
+import { copyJson } from "./json-value.ts"
 
-/** JSON would drop or change other values without a word. */
-function assertPlain(value: unknown, above: Set<object>): void {
-  if (value === null || typeof value === "boolean") return
-  if (typeof value === "string" && value.isWellFormed()) return
-  if (typeof value === "number" && Number.isFinite(value)) return
-  if (typeof value !== "object" || above.has(value)) throw new TypeError("not a value that JSON can carry")
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (!Array.isArray(value) && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw new TypeError("not a value that JSON can carry")
-  }
-  above.add(value)
-  for (const [name, member] of Object.entries(value)) {
-    assertPlain(name, above)
-    assertPlain(member, above)
-  }
-  above.delete(value)
+/**
+ * Writes a value as RFC 8785 says.
+ *
+ * @param name - What the value is called in an error.
+ * @throws `TypeError` for whatever JSON would change or leave out, such as `undefined`, a `Date` or a lone surrogate.
+ */
+export function canonicalJson(value: unknown, name = "value"): string {
+  // never undefined: that is so for undefined, functions and symbols only, and the copy has none
+  return canonicalize(copyJson(value, name)) as string
 }
