@@ -18,6 +18,8 @@
  * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked. Nothing was claimed; the same envelope may be tried again.
  * - `ERR_TOO_LARGE`: the message to seal, or a sealed answer, is above the limit.
  * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
+ * - `ERR_FIELDS`: a document's sealed fields are authentic, but do not fit it, or are not those that the reader wants sealed.
+ *   Nothing was claimed.
  * - `ERR_TRUNCATED`: a stream was cut before its sealed end. What came until then is authentic, and not all.
  * - `ERR_KEYS_UNTRUSTED`: a server's key directory is not there, is not by a pinned identity, has run out, or is older than one
  *   seen before.
@@ -38,6 +40,7 @@ export type ErrorCode =
   | "ERR_KEY_UNAVAILABLE"
   | "ERR_TOO_LARGE"
   | "ERR_MESSAGE_FORMAT"
+  | "ERR_FIELDS"
   | "ERR_TRUNCATED"
   | "ERR_KEYS_UNTRUSTED"
   | "ERR_NETWORK"

@@ -49,6 +49,11 @@ export interface KnownAnswers {
       }[]
     }
   }
+  readonly fields: {
+    readonly outer_context: string
+    readonly document: object
+    readonly sealed: { readonly $sealed: string }
+  }
 }
 
 const file = new URL("../../vectors/known-answers.json", import.meta.url)
