@@ -10,8 +10,20 @@ const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const NOTHING = new Uint8Array(0)
 
-/** Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version. */
-export type Label = "context" | "digest" | "signature" | "nonce" | "reply" | "claim" | "frames" | "rekey"
+/**
+ * Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version; `pseudonym` is a policy's
+ * (docs/guides/fields.md), and changing it orphans stored hashes.
+ */
+export type Label =
+  | "context"
+  | "digest"
+  | "signature"
+  | "nonce"
+  | "reply"
+  | "claim"
+  | "frames"
+  | "rekey"
+  | "pseudonym"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 

@@ -1,0 +1,13 @@
+/**
+ * `sealwire/fields`: seal parts of a JSON document, and data-protection policies.
+ *
+ * @module
+ */
+
+export type { JsonObject, JsonValue } from "./base/json-value.ts"
+export type { FieldAction, HashAction, MaskAction } from "./fields/actions.ts"
+export { openFields, type OpenFieldsOptions } from "./fields/open-fields.ts"
+export type { OpenedFields } from "./fields/opened-fields.ts"
+export { createPolicy, type FieldEffect, type Policy, type PolicyOptions } from "./fields/policy.ts"
+export type { RuleSources } from "./fields/rules.ts"
+export { sealFields, type SealFieldsOptions } from "./fields/seal-fields.ts"

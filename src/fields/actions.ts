@@ -1,0 +1,171 @@
+/**
+ * What a data-protection policy does to a value, besides sealing it: masking, keyed hashing, dropping. How it can be told that
+ * it was done, and what a log shows instead.
+ *
+ * @module
+ */
+
+import { encodeBase64url } from "#base64url"
+
+import { type Bytes, concatPrefixed } from "../base/bytes.ts"
+import { canonicalJson } from "../base/canonical-json.ts"
+import type { JsonValue } from "../base/json-value.ts"
+import { assertInteger, assertOptions } from "../base/options.ts"
+import { copyBytes, describe } from "../base/text.ts"
+import type { Backend, MaybePromise } from "../crypto/backend.ts"
+import { expand } from "../crypto/derive.ts"
+
+/** Replaces a value by `***`, beside some of its first and last characters. */
+export interface MaskAction {
+  readonly action: "mask"
+  /** First characters of a text that stay: 0 to 16. Default: 0. */
+  readonly keepFirst?: number
+  /** Last characters of a text that stay: 0 to 16. Default: 0. */
+  readonly keepLast?: number
+}
+
+/** Replaces a value by its HMAC-SHA-256 under the policy's `hashKey`, as 43 characters of base64url. */
+export interface HashAction {
+  readonly action: "hash"
+  /** Equal values have equal hashes within one domain, and unrelated ones in two. Default: the rule's own pointer. */
+  readonly domain?: string
+}
+
+/**
+ * What happens to a field:
+ *
+ * - `"seal"`: only the recipient reads it.
+ * - `"drop"`: it does not leave; an array element becomes `null`.
+ * - `"mask"`, or a {@link MaskAction}: `***`.
+ * - `"hash"`, or a {@link HashAction}: a pseudonym, the same for equal values.
+ */
+export type FieldAction = "seal" | "drop" | "mask" | "hash" | MaskAction | HashAction
+
+/** An action, checked and ready. */
+export interface Treatment {
+  readonly action: "seal" | "drop" | "mask" | "hash"
+  /** Two rules with one description do the same. */
+  readonly description: string
+  /** The value that leaves in place of this one; undefined for none. */
+  apply(value: JsonValue): MaybePromise<JsonValue | undefined>
+  /** Whether a value that arrived can be what `apply` gave. */
+  isApplied(value: JsonValue): boolean
+  /** What a log shows. */
+  redact(value: JsonValue): JsonValue | undefined
+}
+
+const MASK = "***"
+/** Base64url of 32 bytes, in its one canonical form. */
+const PSEUDONYM = /^[\w-]{42}[AEIMQUYcgkosw048]$/
+
+/** A constant in place of what is kept: it shows neither the length nor the kind of the value. */
+function maskOf(value: JsonValue, keepFirst: number, keepLast: number): string {
+  if (typeof value !== "string") return MASK
+  const characters = Array.from(value)
+  // never more than half, so that a short value is not shown whole
+  if (characters.length < 2 * (keepFirst + keepLast)) return MASK
+  const first = characters.slice(0, keepFirst)
+  const last = characters.slice(characters.length - keepLast)
+  return [...first, MASK, ...last].join("")
+}
+
+function isMask(value: JsonValue, keepFirst: number, keepLast: number): boolean {
+  if (value === MASK) return true
+  if (typeof value !== "string") return false
+  const characters = Array.from(value)
+  const middle = characters.slice(keepFirst, keepFirst + MASK.length).join("")
+  return middle === MASK && characters.length === keepFirst + MASK.length + keepLast
+}
+
+function masking({ keepFirst = 0, keepLast = 0 }: MaskAction): Treatment {
+  assertInteger(keepFirst, "keepFirst", 0, 16)
+  assertInteger(keepLast, "keepLast", 0, 16)
+  const mask = (value: JsonValue): string => maskOf(value, keepFirst, keepLast)
+  return {
+    action: "mask",
+    description: canonicalJson({ action: "mask", keepFirst, keepLast }),
+    apply: mask,
+    isApplied: (value) => isMask(value, keepFirst, keepLast),
+    redact: mask,
+  }
+}
+
+/** The key of a policy's hashes, and who computes with it. */
+export interface Hashing {
+  readonly backend: Backend
+  readonly key: Bytes
+  /** Tells two keys apart in a description, which must not show them. */
+  readonly name: string
+}
+
+async function encodeLater(mac: Promise<Bytes>): Promise<string> {
+  return encodeBase64url(await mac)
+}
+
+function hashing({ domain }: HashAction, pointer: string, given: Hashing | undefined): Treatment {
+  if (!given) throw new TypeError('options.hashKey must be given where a rule is "hash"')
+  const { backend, key, name } = given
+  const domainBytes = copyBytes(domain ?? pointer, "domain")
+  /** `HMAC-SHA-256(key, label("pseudonym") ‖ lp(domain) ‖ lp(RFC 8785 of the value) ‖ 0x01)` */
+  const hash = (value: JsonValue): MaybePromise<string> => {
+    const data = concatPrefixed(new Uint8Array(0), [domainBytes, copyBytes(canonicalJson(value), "value")])
+    const mac = expand(backend, key, "pseudonym", data)
+    return mac instanceof Promise ? encodeLater(mac) : encodeBase64url(mac)
+  }
+  return {
+    action: "hash",
+    description: canonicalJson({ action: "hash", domain: domain ?? pointer, key: name }),
+    apply: hash,
+    isApplied: (value) => typeof value === "string" && PSEUDONYM.test(value),
+    redact: (value) => {
+      const pseudonym = hash(value)
+      // a logger cannot wait for a backend that answers later
+      return typeof pseudonym === "string" ? pseudonym : "[hashed]"
+    },
+  }
+}
+
+const SEAL: Treatment = {
+  action: "seal",
+  description: '{"action":"seal"}',
+  apply: (value) => value,
+  isApplied: () => true,
+  redact: () => "[sealed]",
+}
+
+const DROP: Treatment = {
+  action: "drop",
+  description: '{"action":"drop"}',
+  apply: () => undefined,
+  // what is left of an array element
+  isApplied: (value) => value === null,
+  redact: () => undefined,
+}
+
+/**
+ * Reads an action.
+ *
+ * @param pointer - The rule's, for messages and as the domain of hashes.
+ * @throws `TypeError` or `RangeError` naming the rule.
+ */
+export function readAction(action: FieldAction, pointer: string, hashKey: Hashing | undefined): Treatment {
+  const rule = `the rule for ${pointer}`
+  const full: { readonly action: string } = typeof action === "string" ? { action } : action
+  if (typeof full !== "object" || (full as unknown) === null) {
+    throw new TypeError(`${rule} must be an action, not ${describe(action)}`)
+  }
+  switch (full.action) {
+    case "seal":
+    case "drop":
+      assertOptions(full, rule, ["action"])
+      return full.action === "seal" ? SEAL : DROP
+    case "mask":
+      assertOptions(full, rule, ["action", "keepFirst", "keepLast"])
+      return masking(full as MaskAction)
+    case "hash":
+      assertOptions(full, rule, ["action", "domain"])
+      return hashing(full as HashAction, pointer, hashKey)
+    default:
+      throw new RangeError(`${rule} must be "seal", "drop", "mask" or "hash"`)
+  }
+}
