@@ -38,7 +38,10 @@ function decimalOf(number: string): string {
   return `${digits.slice(start, end)}e${Number(exponent) - fraction.length + digits.length - end}`
 }
 
-const isExact = (number: string): boolean => decimalOf(number) === decimalOf(String(Number(number)))
+function isExact(number: string): boolean {
+  const shortest = String(Number(number))
+  return number === shortest || decimalOf(number) === decimalOf(shortest)
+}
 
 /** The index after white space. */
 function skipSpace(text: string, start: number): number {

@@ -50,7 +50,9 @@ export interface ReceivedFields {
 /** Parts a document from outside into its clear rest and its envelope; all that is none fails as any envelope does. */
 function part(document: string | object): { rest: JsonObject; envelope: string } {
   try {
-    const { [SEALED_MEMBER]: envelope, ...rest } = readDocument(document, "document")
+    const rest = readDocument(document, "document")
+    const envelope = rest[SEALED_MEMBER]
+    put(rest, SEALED_MEMBER, undefined)
     if (typeof envelope === "string") return { rest, envelope }
   } catch {
     // what is wrong with it is the sender's business, if it has one

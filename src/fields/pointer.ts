@@ -16,9 +16,6 @@ export const SEALED_MEMBER = "$sealed"
 
 export const ANY = "*"
 
-/** No document is deeper (base/json-value.ts), so a longer pointer names nothing. */
-const MAX_SEGMENTS = 256
-
 const REACH_PROTOTYPE = new Set(["__proto__", "constructor", "prototype"])
 
 const INDEX = /^(?:0|[1-9]\d*)$/
@@ -27,7 +24,6 @@ const INDEX = /^(?:0|[1-9]\d*)$/
 function fault([first, ...rest]: Segments): string | undefined {
   if (first === undefined) return "names the whole document"
   if (first === SEALED_MEMBER) return "names the envelope itself"
-  if (rest.length >= MAX_SEGMENTS) return `has more than ${MAX_SEGMENTS} segments`
   if ([first, ...rest].some((segment) => REACH_PROTOTYPE.has(segment))) return "reaches a prototype"
   return undefined
 }

@@ -93,6 +93,7 @@ describe.each([node, web])("a data-protection policy on the $name backend", (bac
     ["is to be masked is in clear", { name: "Zoë" }, WAYS],
     ["is to be masked is null", { name: null }, WAYS],
     ["is to be masked shows more than it may", { phone: "+49 ***56" }, WAYS],
+    ["is to be masked goes on after it", { phone: "+49***30 123456" }, WAYS],
     ["is to be masked shows it at another place", { phone: "***+4956" }, WAYS],
     ["is to be hashed is in clear", { email: "zoe@example.org" }, WAYS],
     ["is to be hashed has another length", { email: "A".repeat(44) }, WAYS],

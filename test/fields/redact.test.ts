@@ -32,6 +32,7 @@ describe("redaction for logs", () => {
     ["an array of documents", [{ card: { number: "4111" } }], "[redacted]"],
     ["JSON text", '{"card":{"number":"4111"}}', "[redacted]"],
     ["a number", 4111, "[redacted]"],
+    ["null", null, "[redacted]"],
     ["nothing", undefined, "[redacted]"],
   ])("hides %s", (_, document, shown) => {
     expect(policy.redact(document)).toEqual(shown)

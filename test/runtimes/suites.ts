@@ -16,6 +16,7 @@ import {
   SealwireError,
   sealRequest,
 } from "sealwire"
+import { createPolicy, openFields, sealFields } from "sealwire/fields"
 import {
   exportJwk,
   exportPem,
@@ -154,6 +155,54 @@ async function opensKnownAnswer(answer: (typeof vectors.cases)[number]): Promise
   assertEqual(claims.join(), answer.claim_id, "the claim")
 }
 
+async function opensKnownFields(): Promise<void> {
+  const { document, outer_context: outer, sealed } = vectors.fields
+  const options = {
+    with: await importPrivateKey(vectors.recipient),
+    context: bytesOf(outer),
+    replay: dangerouslyAcceptReplays,
+    mustBeSealed: ["/card/number", "/items/1"],
+  }
+  const opened = await openFields(JSON.stringify(sealed), options)
+  const { amount, card, items } = opened.document as typeof document
+  assertEqual(amount, document.amount, "the clear rest")
+  assertEqual(card.number, document.card.number, "the sealed member")
+  assertEqual(items[1]?.note, document.items[1]?.note, "the sealed element")
+  await assertCode(openFields({ ...sealed, amount: 121 }, options), "ERR_OPEN_FAILED")
+  await assertCode(openFields(sealed, { ...options, mustBeSealed: ["/card/number"] }), "ERR_FIELDS")
+}
+
+async function sealsFields(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const document = { notes: [{ text: "grüße" }, { text: "😀" }], rate: 0.1, "€": 1, "\ufb33": 2, "😀": 3 }
+  const sealed = await sealFields(document, { to: publicKey, fields: ["/notes/*/text"], context })
+  const options = { with: privateKey, context, replay: guardOverSet(), mustBeSealed: ["/notes/*/text"] }
+  const opened = await openFields(JSON.stringify(sealed), options)
+  assertEqual(JSON.stringify(opened.document), JSON.stringify(document), "the document")
+  await assertCode(openFields(sealed, options), "ERR_REPLAYED")
+  const doubled = JSON.stringify(sealed).replace("{", '{"rate":9,')
+  await assertCode(openFields(doubled, options), "ERR_OPEN_FAILED")
+}
+
+async function protectsByPolicy(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const policy = createPolicy({
+    rules: { "/iban": "seal", "/pin": "drop", "/name": "mask", "/email": "hash" },
+    hashKey: new Uint8Array(32),
+  })
+  const document = { iban: "CH93", pin: "1", name: "Zoë", email: "zoe@example.org" }
+  const sealed = await policy.protect(document, { to: publicKey })
+  const opened = await policy.open(sealed, { with: privateKey, replay: guardOverSet() })
+  // HMAC-SHA-256, computed outside this library
+  const { email } = policy.redact(document) as { email: string }
+  assertEqual(email, "QohlqE-CVFjDmdkzDJrgzK51yAwYtTj1V8EObeoBv2Y", "the hash")
+  assertEqual(
+    JSON.stringify(Object.entries(opened.document).sort()),
+    JSON.stringify(Object.entries({ iban: "CH93", name: "***", email }).sort()),
+    "the document",
+  )
+}
+
 /** The contract of each backend that this runtime has, the platform's own as the reference. */
 const contracts: readonly ContractCase[] = [
   ...backendContract(platformBackend, platformBackend),
@@ -175,6 +224,9 @@ export const cases: readonly ContractCase[] = [
   { name: "proves an Ed25519 signer and refuses a stranger", run: () => provesTheSigner("Ed25519") },
   { name: "proves an ES256 signer and refuses a stranger", run: () => provesTheSigner("ES256") },
   { name: "carries a megabyte unchanged", run: carriesLargeMessages },
+  { name: "opens the known answer with sealed fields", run: opensKnownFields },
+  { name: "seals fields and opens them once", run: sealsFields },
+  { name: "protects a document by a policy", run: protectsByPolicy },
   { name: "keeps recipient keys as JWK and PEM", run: keepsKeysInEveryForm },
   { name: "keeps signing keys as JWK and PEM", run: keepsSigningKeysInEveryForm },
 ]
