@@ -29,6 +29,7 @@ export const doors = [
     packages: ["@noble/hashes", "canonicalize", "rou3"],
     speaksHttp: true,
   },
+  { name: "fields", maxGzipBytes: 16_000, packages: ["@noble/hashes", "canonicalize"] },
   { name: "testing", maxGzipBytes: 13_500, packages: ["@noble/hashes"] },
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },
   { name: "stores/postgres", maxGzipBytes: 4500, packages: [] },
