@@ -15,15 +15,7 @@ const NOTHING = new Uint8Array(0)
  * (docs/guides/fields.md), and changing it orphans stored hashes.
  */
 export type Label =
-  | "context"
-  | "digest"
-  | "signature"
-  | "nonce"
-  | "reply"
-  | "claim"
-  | "frames"
-  | "rekey"
-  | "pseudonym"
+  "context" | "digest" | "signature" | "nonce" | "reply" | "claim" | "frames" | "rekey" | "pseudonym"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 
