@@ -1,6 +1,7 @@
 /**
  * `sealwire/stores/redis`: ids in Redis 7 or Valkey, one server or a Cluster, shared by every process that opens.
- * docs/protocol.md §4. A claim is one script and one round trip; redis-scripts.ts says how a loss of data is noticed.
+ * docs/protocol.md §4. A claim is one script and one round trip; redis-scripts.ts says how a loss of data is noticed,
+ * redis-batches.ts which claims share a call.
  * Keys lie in 256 hash tags, `{prefix:00}` to `{prefix:ff}`, so that a Cluster spreads them, each tag with its marker.
  *
  * @module
@@ -10,9 +11,10 @@ import { type Clock, processTime, systemClock } from "../base/clock.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import type { ReplayStore } from "../replay/store.ts"
+import { Batches } from "./redis-batches.ts"
 import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.ts"
 import { refusal, unanswered } from "./redis-errors.ts"
-import { CLAIM, MARK, type Script } from "./redis-scripts.ts"
+import { CLAIM, MARK, type Script, VERDICTS } from "./redis-scripts.ts"
 
 export type { GlideClient, IoredisClient, NodeRedisClient, RedisClient } from "./redis-client.ts"
 
@@ -115,20 +117,25 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions): Red
 /** What a script answered, and what else it said. */
 interface Reply {
   readonly verdict: string
-  readonly policy: string | undefined
+  readonly detail: string
 }
 
 class SharedIds {
   knowsSinceMs = 0
   readonly #run: RunScript
   readonly #options: Required<RedisStoreOptions>
+  /** By tag: how its keys start. */
+  readonly #starts: readonly string[]
   /** By tag, in the process's time: when its server was last seen to be fit. */
   readonly #checkedAtMs: (number | undefined)[] = new Array<undefined>(TAGS)
+  readonly #batches = new Batches((keys, expiries) => this.#claimAll(keys, expiries))
   #marking: Promise<void> | undefined
 
   constructor(run: RunScript, options: Required<RedisStoreOptions>) {
     this.#run = run
     this.#options = options
+    const hex = (tag: number): string => tag.toString(16).padStart(2, "0")
+    this.#starts = Array.from({ length: TAGS }, (_, tag) => `{${options.prefix}:${hex(tag)}}:`)
   }
 
   async claim(id: string, expiresAtMs: number): Promise<boolean> {
@@ -144,11 +151,11 @@ class SharedIds {
     else if (processTime() - checkedAtMs > CHECK_EVERY_MS) await this.#mark(tag)
 
     const expiry = String(Math.ceil(expiresAtMs))
-    let { verdict } = await this.#ask(CLAIM, tag, id, expiry)
+    let verdict = await this.#claimOnce(tag, id, expiry)
     if (verdict === "lost") {
       // every tag, so that ids of the others are not found to be lost one by one, for hours
       await this.ready()
-      verdict = (await this.#ask(CLAIM, tag, id, expiry)).verdict
+      verdict = await this.#claimOnce(tag, id, expiry)
     }
     if (verdict !== "won" && verdict !== "held") throw refusal(verdict)
     return verdict === "won"
@@ -161,36 +168,51 @@ class SharedIds {
     return this.#marking
   }
 
+  async #claimOnce(tag: number, id: string, expiry: string): Promise<string> {
+    const key = `${this.#starts[tag]}${id.slice(0, KEPT_CHARACTERS)}`
+    try {
+      return (await this.#batches.claim(this.#marker(tag), key, expiry)) ?? "odd"
+    } catch (error) {
+      throw unanswered(error)
+    }
+  }
+
+  /** The verdicts on the claims of one call, in their order. */
+  async #claimAll(keys: string[], expiries: string[]): Promise<readonly string[]> {
+    const { verdict, detail } = await this.#ask(CLAIM, keys, expiries)
+    if (verdict !== "claimed") return expiries.map(() => verdict)
+    return Array.from(detail, (letter) => VERDICTS[letter] ?? "odd")
+  }
+
   async #markAll(): Promise<void> {
     await Promise.all(Array.from({ length: TAGS }, (_, tag) => this.#mark(tag)))
   }
 
   async #mark(tag: number): Promise<void> {
-    const { verdict, policy } = await this.#ask(MARK, tag)
+    const { verdict, detail: policy } = await this.#ask(MARK, [this.#marker(tag)]).catch((error: unknown) => {
+      throw unanswered(error)
+    })
     if (verdict !== "marked") throw refusal(verdict)
-    const hidden = policy === undefined || policy === "hidden"
-    if (hidden ? !this.#options.evictionPolicyVerified : policy !== "noeviction") {
-      throw refusal(hidden ? "hidden" : "evicts", policy)
+    const isHidden = policy === "" || policy === "hidden"
+    if (isHidden ? !this.#options.evictionPolicyVerified : policy !== "noeviction") {
+      throw isHidden ? refusal("hidden") : refusal("evicts", policy)
     }
     this.#checkedAtMs[tag] = processTime()
   }
 
+  #marker(tag: number): string {
+    return `${this.#starts[tag]}marker`
+  }
+
   /** Runs a script; takes up what every reply says about times. */
-  async #ask(script: Script, tag: number, id?: string, expiry?: string): Promise<Reply> {
-    const { prefix, clock, clockErrorSeconds } = this.#options
-    const start = `{${prefix}:${tag.toString(16).padStart(2, "0")}}:`
-    const keys = [`${start}marker`]
+  async #ask(script: Script, keys: string[], more: string[] = []): Promise<Reply> {
+    const { clock, clockErrorSeconds } = this.#options
     const clockErrorMs = clockErrorSeconds * 1000
-    const args = [String(Math.round(clock())), String(clockErrorMs)]
-    if (id !== undefined) keys.push(start + id.slice(0, KEPT_CHARACTERS))
-    if (expiry !== undefined) args.push(expiry)
-    const reply = await this.#run(script, keys, args).catch((error: unknown) => {
-      throw unanswered(error)
-    })
-    if (!Array.isArray(reply)) throw refusal("odd")
-    const [verdict = "odd", since, now, policy] = reply.map(String)
+    const args = [String(Math.round(clock())), String(clockErrorMs), ...more]
+    const reply = await this.#run(script, keys, args)
+    const [verdict = "odd", since, now, detail = ""] = Array.isArray(reply) ? reply.map(String) : []
     if (Number(since) > 0) this.#learn(Number(since), Number(now), clockErrorMs)
-    return { verdict, policy }
+    return { verdict, detail }
   }
 
   /**

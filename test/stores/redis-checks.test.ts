@@ -56,7 +56,7 @@ describe("redisStore", () => {
     await expect(store.claim(randomId(), NaN)).rejects.toThrow(RangeError)
   })
 
-  test.each([[undefined], [[]], ["won"], [["maybe", 1, 1]], [1]])(
+  test.each([[undefined], [[]], ["won"], [["maybe", 1, 1]], [["marked", 1, 1, "noeviction"]], [1]])(
     "refuses the odd answer %j",
     async (answer) => {
       const store = redisStore(answering(answer), { prefix: "p" })
