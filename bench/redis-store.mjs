@@ -1,7 +1,7 @@
 /**
- * redisStore beside the bare client: claims a second, and with `--full` memory and waits at 10 k, 1 M and 10 M ids (2 GB).
- * Run with `node bench/redis-store.mjs` after `npm ci --prefix tools/stores`; starts a `redis-server` of its own.
- * All three take turns in one process, with the same number of claims under way; a figure is the median of its turns.
+ * redisStore beside the bare client: claims a second; or, with `--full`, memory and waits at 10 k, 1 M and 10 M ids (2 GB).
+ * Run with `node bench/redis-store.mjs` after `npm ci --prefix tools/stores`; starts `redis-server`s of its own.
+ * Contenders take turns in one process, with the same number of claims under way; a ratio is the median of those within a turn.
  *
  * @module
  */
@@ -18,10 +18,11 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { build } from "esbuild"
 
 const AT_ONCE = 64
-const TURNS = 9
-const CLAIMS_A_TURN = 16_000
+const TURNS = 25
+const CLAIMS_A_TURN = 4000
 const LIFE_MS = 131_000
-const WAITS = 20_000
+const WAIT_TURNS = 40
+const WAITS_A_TURN = 500
 const SIZES = [10_000, 1_000_000, 10_000_000]
 const FILL_AT_ONCE = 20_000
 
@@ -34,6 +35,8 @@ async function load(entry) {
   await build({ entryPoints: [source(entry)], outfile, bundle: true, platform: "node", format: "esm" })
   return import(pathToFileURL(outfile).href)
 }
+
+const children = []
 
 async function startServer() {
   const port = await new Promise((resolve) => {
@@ -55,11 +58,12 @@ async function startServer() {
     directory,
   ]
   const child = spawn("redis-server", settings.map(String), { stdio: ["ignore", "pipe", "inherit"] })
+  children.push(child)
   await new Promise((resolve, reject) => {
     child.once("exit", () => reject(new Error("redis-server ended")))
     child.stdout.on("data", (text) => String(text).includes("Ready to accept") && resolve())
   })
-  return { port, child }
+  return { port }
 }
 
 /** Runs `one` that many times, with AT_ONCE under way. */
@@ -163,11 +167,11 @@ async function compare(name, port, { redisStore }, { CLAIM }) {
     }
   }
   console.log(`${name}, ${AT_ONCE} at once`)
-  const own = median(rates.store)
   for (const which of Object.keys(contenders)) {
-    const rate = median(rates[which])
+    const ratio = median(rates[which].map((rate, turn) => rates.store[turn] / rate))
+    const rate = median([...rates[which]])
     console.log(
-      `  ${which.padEnd(15)} ${String(Math.round(rate)).padStart(7)}/s, store ${(own / rate).toFixed(2)}x, ` +
+      `  ${which.padEnd(15)} ${String(Math.round(rate)).padStart(7)}/s, store ${ratio.toFixed(2)}x, ` +
         `${median(cpu[which]).toFixed(1)} us of the client's CPU a claim`,
     )
   }
@@ -182,42 +186,50 @@ for i = 1, tonumber(ARGV[2]) do
   redis.call('SET', string.format('{full:%02x}:%s', math.random(0, 255), id), 1, 'NX', 'PX', 3600000)
 end`
 
-async function fillAndWait(port, { redisStore }) {
+async function fill(size, { redisStore }) {
+  const { port } = await startServer()
   const client = ioredis.connect(port, { default: installed("ioredis") })
-  await client.flushall()
   const store = redisStore(client, { prefix: "full" })
   await store.ready()
   const usedBytes = async () => Number((await client.info("memory")).match(/used_memory:(\d+)/)[1])
   const emptyBytes = await usedBytes()
-  let held = 0
-  for (const size of SIZES) {
-    for (; held < size; held += FILL_AT_ONCE) {
-      await client.eval(FILL, 0, String(held), String(Math.min(FILL_AT_ONCE, size - held)))
-    }
-    const bytes = ((await usedBytes()) - emptyBytes) / (await client.dbsize())
-    const waits = []
-    for (const id of makeIds(WAITS)) {
-      const start = performance.now()
-      await store.claim(id, Date.now() + LIFE_MS)
-      waits.push((performance.now() - start) * 1000)
-    }
-    waits.sort((a, b) => a - b)
-    console.log(
-      `${size} ids: ${bytes.toFixed(0)} bytes an id, claim p50 ${quantile(waits, 0.5).toFixed(0)} us, p99 ${quantile(waits, 0.99).toFixed(0)} us`,
-    )
-    held = size
+  for (let held = 0; held < size; held += FILL_AT_ONCE) {
+    await client.eval(FILL, 0, String(held), String(Math.min(FILL_AT_ONCE, size - held)))
   }
-  disconnect(client)
+  const idBytes = ((await usedBytes()) - emptyBytes) / (await client.dbsize())
+  return { size, client, store, idBytes, waits: [] }
 }
 
-const { port, child } = await startServer()
+/** A server for each size, so that they can take turns: one claim at a time. */
+async function compareSizes(door) {
+  const filled = []
+  for (const size of SIZES) filled.push(await fill(size, door))
+  for (let turn = 0; turn <= WAIT_TURNS; turn++) {
+    for (const { store, waits } of filled) {
+      for (const id of makeIds(WAITS_A_TURN)) {
+        const start = performance.now()
+        await store.claim(id, Date.now() + LIFE_MS)
+        if (turn > 0) waits.push((performance.now() - start) * 1000)
+      }
+    }
+  }
+  for (const { size, client, idBytes, waits } of filled) {
+    waits.sort((a, b) => a - b)
+    const [p50, p99] = [quantile(waits, 0.5), quantile(waits, 0.99)]
+    console.log(
+      `${size} ids: ${idBytes.toFixed(0)} bytes an id, claim p50 ${p50.toFixed(0)} us, p99 ${p99.toFixed(0)} us`,
+    )
+    disconnect(client)
+  }
+}
+
 try {
-  const store = await load("stores/redis.ts")
+  const door = await load("stores/redis.ts")
   const scripts = await load("stores/redis-scripts.ts")
-  for (const name of Object.keys(clients)) await compare(name, port, store, scripts)
-  if (process.argv.includes("--full")) await fillAndWait(port, store)
+  const { port } = await startServer()
+  if (process.argv.includes("--full")) await compareSizes(door)
+  else for (const name of Object.keys(clients)) await compare(name, port, door, scripts)
 } finally {
-  child.removeAllListeners("exit")
-  child.kill("SIGKILL")
+  for (const child of children) child.kill("SIGKILL")
   rmSync(directory, { recursive: true, force: true })
 }
