@@ -7,6 +7,7 @@
 
 import { decodeBase64url } from "#base64url"
 
+import type { Bytes } from "../base/bytes.ts"
 import { type Clock, processTime, systemClock } from "../base/clock.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
@@ -128,6 +129,15 @@ const PURGE_EVERY = 500
 const PURGE_ROWS = 2 * PURGE_EVERY
 /** How often a statement is sent again that another session's came before. */
 const ATTEMPTS = 3
+const KEPT_BYTES = 16
+/** By byte: made for each claim, they cost as much as all else that the store does. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
+function toHex(bytes: Bytes): string {
+  let text = ""
+  for (const byte of bytes) text += HEX[byte] ?? ""
+  return text
+}
 
 class SharedIds {
   knowsSinceMs = 0
@@ -151,8 +161,7 @@ class SharedIds {
     if (!Number.isSafeInteger(expiryMs)) {
       throw new RangeError(`expiresAtMs must be Unix milliseconds, not ${String(expiresAtMs)}`)
     }
-    const idHex = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("")
-    const isNew = await this.#ask(idHex, expiryMs)
+    const isNew = await this.#ask(toHex(bytes.subarray(0, KEPT_BYTES)), expiryMs)
     if (++this.#claimsSincePurge >= PURGE_EVERY) this.#purge()
     return isNew
   }
