@@ -8,13 +8,16 @@
  * @module
  */
 
-/** Sends claims: of each, the marker and the id's key, one after the other, and when it expires. Gives a verdict for each. */
-export type SendClaims = (keys: string[], expiries: string[]) => Promise<readonly string[]>
+/** The verdict on the claim that was given in this place. */
+export type VerdictOf = (place: number) => string
+
+/** Sends claims: of each, the marker and the id's key, one after the other, and when it expires. */
+export type SendClaims = (keys: string[], expiries: string[]) => Promise<VerdictOf>
 
 interface Batch {
   readonly keys: string[]
   readonly expiries: string[]
-  readonly verdicts: Promise<readonly string[]>
+  readonly verdictOf: Promise<VerdictOf>
 }
 
 /** At most: while a script runs, the server answers nobody else. */
@@ -40,13 +43,13 @@ export class Batches {
    *
    * @throws What the client throws.
    */
-  async claim(marker: string, key: string, expiry: string): Promise<string | undefined> {
+  async claim(marker: string, key: string, expiry: string): Promise<string> {
     const isShared = this.#doTagsShare
     const batch = this.#batchOf(isShared ? ANY_TAG : marker)
     const place = batch.expiries.push(expiry) - 1
     batch.keys.push(marker, key)
     try {
-      return (await batch.verdicts)[place]
+      return (await batch.verdictOf)(place)
     } catch (error) {
       const isOfSeveral = isShared && error instanceof Error && OF_SEVERAL_SLOTS.test(error.message)
       if (!isOfSeveral) throw error
@@ -60,11 +63,11 @@ export class Batches {
     if (open && open.expiries.length < CLAIMS_A_CALL) return open
     const keys: string[] = []
     const expiries: string[] = []
-    const verdicts = Promise.resolve().then(() => {
+    const verdictOf = Promise.resolve().then(() => {
       if (this.#open.get(tag) === batch) this.#open.delete(tag)
       return this.#send(keys, expiries)
     })
-    const batch = { keys, expiries, verdicts }
+    const batch = { keys, expiries, verdictOf }
     this.#open.set(tag, batch)
     return batch
   }

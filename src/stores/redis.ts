@@ -11,7 +11,7 @@ import { type Clock, processTime, systemClock } from "../base/clock.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import type { ReplayStore } from "../replay/store.ts"
-import { Batches } from "./redis-batches.ts"
+import { Batches, type VerdictOf } from "./redis-batches.ts"
 import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.ts"
 import { refusal, unanswered } from "./redis-errors.ts"
 import { CLAIM, MARK, type Script, VERDICTS } from "./redis-scripts.ts"
@@ -171,17 +171,15 @@ class SharedIds {
   async #claimOnce(tag: number, id: string, expiry: string): Promise<string> {
     const key = `${this.#starts[tag]}${id.slice(0, KEPT_CHARACTERS)}`
     try {
-      return (await this.#batches.claim(this.#marker(tag), key, expiry)) ?? "odd"
+      return await this.#batches.claim(this.#marker(tag), key, expiry)
     } catch (error) {
       throw unanswered(error)
     }
   }
 
-  /** The verdicts on the claims of one call, in their order. */
-  async #claimAll(keys: string[], expiries: string[]): Promise<readonly string[]> {
+  async #claimAll(keys: string[], expiries: string[]): Promise<VerdictOf> {
     const { verdict, detail } = await this.#ask(CLAIM, keys, expiries)
-    if (verdict !== "claimed") return expiries.map(() => verdict)
-    return Array.from(detail, (letter) => VERDICTS[letter] ?? "odd")
+    return verdict === "claimed" ? (place) => VERDICTS[detail.charAt(place)] ?? "odd" : () => verdict
   }
 
   async #markAll(): Promise<void> {
