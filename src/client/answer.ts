@@ -36,11 +36,12 @@ const OVERHEAD_CHARACTERS = 256 * 1024
 const maxCharacters = (maxResponseBytes: number): number =>
   Math.ceil((maxResponseBytes * 4) / 3) + OVERHEAD_CHARACTERS
 
-/** Whether it leads elsewhere, or has led there. */
-const isRedirect = ({ type, status, redirected }: Response): boolean =>
+/** Whether an answer leads elsewhere, or has led there. */
+export const isRedirect = ({ type, status, redirected }: Response): boolean =>
   type === "opaqueredirect" || redirected || (status >= 300 && status < 400 && status !== 304)
 
-function unsealed({ status: outerStatus }: Response, what: string): SealwireError {
+/** The refusal of an answer. */
+export function unsealed({ status: outerStatus }: Response, what: string): SealwireError {
   return new SealwireError("ERR_UNSEALED", `what came back is ${what}, not a sealed answer`, { outerStatus })
 }
 
@@ -85,7 +86,7 @@ async function openAnswer(
 }
 
 /**
- * Reads an answer.
+ * Reads an answer that is no redirect.
  *
  * @throws `SealwireError` `ERR_UNSEALED` for all that is not the sealed answer to this very request; `ERR_TOO_LARGE`; what the
  *   body throws.
@@ -93,7 +94,6 @@ async function openAnswer(
 export async function readAnswer(response: Response, reading: AnswerReading): Promise<Answer> {
   const { maxResponseBytes } = reading
   try {
-    if (isRedirect(response)) throw unsealed(response, "a redirect")
     const { reply, rest } = await carriedBy(response, reading)
     if (reply === undefined) tooLarge(maxResponseBytes)
     const authentic = await reading.readReply(reply).catch(() => undefined)

@@ -11,8 +11,8 @@ import { sealTo } from "../envelope/seal.ts"
 import { readProblem } from "../http/problem.ts"
 import { ENVELOPE_HEADER, ENVELOPE_TYPE, httpContext, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
 import type { PublicKey } from "../keys/key.ts"
-import { type Answer, readAnswer } from "./answer.ts"
-import type { OnBytes } from "./body.ts"
+import { type Answer, isRedirect, readAnswer, unsealed } from "./answer.ts"
+import { discard, type OnBytes } from "./body.ts"
 import type { CorrectedClock } from "./corrected-clock.ts"
 import { Deadline } from "./deadline.ts"
 import type { Emit } from "./events.ts"
@@ -23,7 +23,8 @@ import { responseOf } from "./response.ts"
 import { mayPass, type Outcome, parseRetryAfter } from "./retry.ts"
 
 /** How an attempt ended: in an answer, or in what is thrown unless another attempt follows. */
-export type End = Outcome & ({ readonly response: Response } | { readonly error: unknown })
+export type End = Outcome &
+  ({ readonly response: Response; readonly isStream: boolean } | { readonly error: unknown })
 
 /** What attempts share. */
 export interface Sender {
@@ -152,16 +153,17 @@ async function exchange(
   const readReply = await replyReader(end)
   let retryAfterMs: number | undefined
   try {
-    const response = await deadline.wait(settings.fetch(target, { ...init, signal: deadline.signal }))
-    retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.nowMs())
-    const onBytes = progressOf(operation, sender, response)
-    const answer = await deadline.wait(readAnswer(response, { readReply, maxResponseBytes, onBytes }))
-    return (
-      refusedBy(answer, sender) ?? {
-        ...retryOf(answer, sender),
-        response: responseOf(answer, operation, deadline),
-      }
-    )
+    const outer = await deadline.wait(settings.fetch(target, { ...init, signal: deadline.signal }))
+    retryAfterMs = parseRetryAfter(outer.headers.get("retry-after"), clock.nowMs())
+    // repeated as little as followed
+    if (isRedirect(outer)) {
+      discard(outer)
+      return { error: unsealed(outer, "a redirect") }
+    }
+    const onBytes = progressOf(operation, sender, outer)
+    const answer = await deadline.wait(readAnswer(outer, { readReply, maxResponseBytes, onBytes }))
+    const response = responseOf(answer, operation, deadline)
+    return refusedBy(answer, sender) ?? { ...retryOf(answer, sender), response, isStream: !!answer.stream }
   } catch (error) {
     return { ...(await failureOf(error, end.kid, keys, deadline)), retryAfterMs }
   }
@@ -201,10 +203,10 @@ export async function attemptOnce(
   try {
     const end = await sealAndSend(operation, sender, number, deadline)
     operation.signal?.throwIfAborted()
-    isOpen = "response" in end && end.response.body !== null
+    isOpen = "response" in end && end.isStream
     return end
   } finally {
-    // the signal goes on for as long as the body does
+    // the signal goes on for as long as the stream does
     if (isOpen) deadline.stopClock()
     else deadline.end()
   }

@@ -5,9 +5,9 @@
  */
 
 import { type Bytes, concat } from "../base/bytes.ts"
-import { decodeUtf8 } from "../base/text.ts"
 
 const LINE_FEED = 0x0a
+const decoder = new TextDecoder()
 
 /** Told how many bytes have arrived. */
 export type OnBytes = (receivedBytes: number) => void
@@ -34,12 +34,15 @@ async function readUntil(
     chunks.push(new Uint8Array(value))
     received += value.length
     onBytes(received)
-    if (received > maxBytes) return undefined
+    if (received > maxBytes) {
+      await reader.cancel().catch(() => undefined)
+      return undefined
+    }
     if (isEnough(value)) return concat(...chunks)
   }
 }
 
-/** The whole body as text; undefined beyond the limit, and for what is not UTF-8. */
+/** The whole body as text, of which only ASCII means anything; undefined beyond the limit. */
 export async function readText(
   response: Response,
   maxBytes: number,
@@ -50,7 +53,7 @@ export async function readText(
   const bytes = response.body
     ? await readUntil(response.body.getReader(), maxBytes, onBytes, () => false)
     : new Uint8Array(await response.arrayBuffer())
-  return bytes && bytes.length <= maxBytes ? decodeUtf8(bytes) : undefined
+  return bytes && bytes.length <= maxBytes ? decoder.decode(bytes) : undefined
 }
 
 /** The first line, and the stream of what follows it; undefined where there is no such line within the limit. */
@@ -80,5 +83,5 @@ export async function splitLine(
     },
     cancel: (reason) => reader.cancel(reason),
   })
-  return { line: decodeUtf8(start.subarray(0, end)) ?? "", rest }
+  return { line: decoder.decode(start.subarray(0, end)), rest }
 }
