@@ -12,7 +12,7 @@ const bundles = [
     code: `export { seal, open } from "sealwire"`,
     label: "{ seal, open }",
     maxGzipBytes: 7000,
-    packages: ["@noble/hashes"],
+    packages: [],
   },
   ...doors.map((door) => ({ ...door, code: `export * from "${specifier(door)}"`, label: specifier(door) })),
 ]

@@ -1,8 +1,11 @@
 import { runInNewContext } from "node:vm"
 
+import canonicalize from "canonicalize"
+import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 
-import { canonicalJson } from "../../src/base/canonical-json.ts"
+import { canonicalJson, serializeJson } from "../../src/base/canonical-json.ts"
+import { runs } from "../support/runs.ts"
 
 const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth))
 
@@ -67,4 +70,18 @@ describe("canonical JSON", () => {
     }
     expect(canonicalJson(shifty)).toBe('{"a":1}')
   })
+})
+
+test("agrees with another implementation of RFC 8785", () => {
+  const value = fc.jsonValue({ stringUnit: "binary" })
+  fc.assert(
+    fc.property(value, (json) => {
+      expect(serializeJson(json as never)).toBe(canonicalize(json))
+    }),
+    runs(500),
+  )
+})
+
+test.each([["\ud800"], { "\udc00": 1 }])("refuses a parsed lone surrogate: %j", (value) => {
+  expect(() => serializeJson(value as never)).toThrow(TypeError)
 })
