@@ -6,7 +6,7 @@ export default {
     "bench/**/*.{js,mjs,ts}",
     // started as processes of their own
     "test/support/*-{claims,victim}.ts",
-    "examples/*.mjs",
+    "examples/**/*.mjs",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),
     "src/cli/main.ts",
@@ -24,5 +24,11 @@ export default {
     "libsodium-wrappers",
     "node-forge",
     "openpgp",
+    // in examples/clients/package.json
+    "@trpc/client",
+    "@trpc/server",
+    "axios",
+    "ky",
+    "openapi-fetch",
   ],
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-export type { Clock } from "./base/clock.ts"
 export { type ErrorCode, SealwireError, type SealwireErrorDetails } from "./base/errors.ts"
 export { type Client, createClient } from "./client/client.ts"
 export type {
@@ -21,5 +20,4 @@ export type {
 export type { ClientOptions, RetryOptions } from "./client/options.ts"
 export type { RetryReason } from "./client/retry.ts"
 export type { SeqStore } from "./client/seq-store.ts"
-export type { Backend } from "./crypto/backend.ts"
 export type { PublicKey, SigningKey } from "./keys/key.ts"

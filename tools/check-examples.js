@@ -1,7 +1,7 @@
 /** The code that the documentation shows compiles against the installed package, runs, and gives what it says (examples.js). */
 
 import { match } from "node:assert/strict"
-import { mkdir, writeFile } from "node:fs/promises"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { delimiter, join } from "node:path"
 
@@ -89,11 +89,26 @@ async function runExample(project, example) {
 }
 
 /**
+ * Installs the libraries that examples/clients puts over the client, beside the package.
+ *
+ * @param {string} project
+ */
+async function installClients(project) {
+  const manifest = await readFile(join(root, "examples/clients/package.json"), "utf8")
+  /** @type {{ dependencies: Record<string, string> }} */
+  const { dependencies } = JSON.parse(manifest)
+  const peers = Object.entries(dependencies).filter(([name]) => name !== "sealwire")
+  const quiet = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
+  await run("npm", ["install", ...quiet, ...peers.map((peer) => peer.join("@"))], { cwd: project })
+}
+
+/**
  * @param {import("./packed.js").Packed} packed
  * @returns {Promise<string>}
  */
 export async function check({ project }) {
   const examples = await collectExamples()
+  await installClients(project)
   await mkdir(join(project, "examples"))
   await compile(join(project, "examples"), examples)
   const waiting = [...examples]

@@ -12,7 +12,7 @@ const bundles = [
     code: `export { seal, open } from "sealwire"`,
     label: "{ seal, open }",
     maxGzipBytes: 7000,
-    packages: [],
+    packages: /** @type {string[]} */ ([]),
   },
   ...doors.map((door) => ({ ...door, code: `export * from "${specifier(door)}"`, label: specifier(door) })),
 ]

@@ -64,7 +64,8 @@ function fencedInComments(file, source) {
  */
 async function filesIn(folder, ending) {
   const files = await readdir(join(root, folder), { recursive: true })
-  return files.filter((file) => file.endsWith(ending)).map((file) => `${folder}/${file}`)
+  const ours = files.filter((file) => !file.includes("node_modules"))
+  return ours.filter((file) => file.endsWith(ending)).map((file) => `${folder}/${file}`)
 }
 
 /**

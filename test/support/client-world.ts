@@ -9,7 +9,7 @@ import { decodeBase64url } from "#base64url"
 import type { ClientEvent } from "../../src/client/events.ts"
 import { type Client, createTimedClient } from "../../src/client/client.ts"
 import type { ClientOptions } from "../../src/client/options.ts"
-import { platformTiming, type Timing } from "../../src/client/timing.ts"
+import type { Timing } from "../../src/client/timing.ts"
 import type { SigningKey } from "../../src/keys/key.ts"
 import { generateSigningKeyPair } from "../../src/keys/signer.ts"
 import type { EndpointOptions, Handler } from "../../src/server.ts"
@@ -144,4 +144,4 @@ export function headerOf(sent: Sent): { iat: number; jti: string; kid: string } 
   return JSON.parse(new TextDecoder().decode(segment)) as { iat: number; jti: string; kid: string }
 }
 
-export { ORIGIN, platformTiming, serverKey }
+export { ORIGIN, serverKey }
