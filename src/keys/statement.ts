@@ -5,8 +5,9 @@
  * @module
  */
 
-import { canonicalJson } from "../base/canonical-json.ts"
+import { canonicalJson, serializeJson } from "../base/canonical-json.ts"
 import { parseJson } from "../base/json.ts"
+import type { JsonObject } from "../base/json-value.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { Backend, Jwk } from "../crypto/backend.ts"
 import { isSignedBy, parseJws, signJws } from "./jws.ts"
@@ -43,7 +44,9 @@ function parsePayload(text: string | undefined): Statement["payload"] | undefine
   try {
     const payload = parseJson(text ?? "")
     const isObject = typeof payload === "object" && payload !== null && !Array.isArray(payload)
-    return isObject && canonicalJson(payload) === text ? (payload as Statement["payload"]) : undefined
+    return isObject && serializeJson(payload as JsonObject) === text
+      ? (payload as Statement["payload"])
+      : undefined
   } catch {
     return undefined
   }

@@ -24,7 +24,9 @@ import {
   importSigningKey,
   importVerifyingKey,
 } from "sealwire/keys"
+import { createClient } from "sealwire/client"
 import { noble } from "sealwire/noble"
+import { createEndpoint } from "sealwire/server"
 import { backendContract, type ContractCase, platformBackend } from "sealwire/testing"
 
 import vectors from "../../vectors/known-answers.json" with { type: "json" }
@@ -203,6 +205,39 @@ async function protectsByPolicy(): Promise<void> {
   )
 }
 
+/** Client and endpoint, with the directory, a signature, a corrected clock and a stream; no network. */
+async function fetchesSealed(backend: typeof platformBackend): Promise<void> {
+  const origin = "https://api.example.com"
+  const { privateKey } = await generateKeyPair({ modulusBits: 2048 })
+  const identity = await generateSigningKeyPair()
+  const { signingKey, verifyingKey } = await generateSigningKeyPair({ backend })
+  const endpoint = createEndpoint({
+    origin,
+    keys: privateKey,
+    directory: { identity: identity.signingKey },
+    replay: guardOverSet(),
+    routes: { "/**": "medium" },
+    signedBy: await importVerifyingKey(await exportJwk(verifyingKey)),
+  })
+  const client = createClient({
+    baseUrl: origin,
+    pins: [identity.signingKey.kid],
+    backend,
+    signWith: signingKey,
+    clock: () => Date.now() - 3_600_000,
+    fetch: (url, init) =>
+      endpoint.handle(new Request(url, init), async (request, { signer }) => {
+        if (request.method === "GET") return new Response("x".repeat(300_000))
+        return Response.json({ signer, ...((await request.json()) as object) }, { status: 201 })
+      }),
+  })
+  const response = await client.fetch("/transfers", { method: "POST", body: '{"cents":1}' })
+  assertEqual(response.status, 201, "the status")
+  assertEqual(await response.text(), `{"signer":"${signingKey.kid}","cents":1}`, "the answer")
+  const long = await client.fetch("/account?page=2")
+  assertEqual((await long.text()).length, 300_000, "the length of the stream")
+}
+
 /** The contract of each backend that this runtime has, the platform's own as the reference. */
 const contracts: readonly ContractCase[] = [
   ...backendContract(platformBackend, platformBackend),
@@ -227,6 +262,8 @@ export const cases: readonly ContractCase[] = [
   { name: "opens the known answer with sealed fields", run: opensKnownFields },
   { name: "seals fields and opens them once", run: sealsFields },
   { name: "protects a document by a policy", run: protectsByPolicy },
+  { name: "fetches sealed, there and back", run: () => fetchesSealed(platformBackend) },
+  { name: "fetches sealed, there and back, with the client on noble", run: () => fetchesSealed(noble) },
   { name: "keeps recipient keys as JWK and PEM", run: keepsKeysInEveryForm },
   { name: "keeps signing keys as JWK and PEM", run: keepsSigningKeysInEveryForm },
 ]
