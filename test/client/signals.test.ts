@@ -79,6 +79,16 @@ describe("the caller's signal", () => {
     await expect(writer.closed).rejects.toThrow()
   })
 
+  test("drops what of a stream has come and was not read", async () => {
+    const world = await createWorld({ endpoint: { streamAfterMs: 0 } })
+    const controller = new AbortController()
+    world.handler = () => new Response("x".repeat(1_000_000))
+    const response = await world.client.fetch("/file", { signal: controller.signal })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    controller.abort(reason)
+    expect(await errorOf(response.body?.getReader().read() as never)).toBe(reason)
+  })
+
   test("does nothing any more once the answer is there", async () => {
     const world = await createWorld()
     const controller = new AbortController()
