@@ -17,6 +17,8 @@ import type { Level } from "./routes.ts"
 
 /** The server's end. Made by {@link createEndpoint}. */
 export interface Endpoint {
+  /** Scheme, host and port as clients see them, as configured. */
+  readonly origin: string
   /**
    * Answers a request: hands what was sealed in it to `next` as an ordinary request, and seals the response. Never rejects for
    * what a peer sends.
@@ -77,6 +79,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   }
 
   return {
+    origin: terms.origin,
     levelOf,
     async handle(request, next) {
       const floor = startFloor(refusalFloorMs)

@@ -15,6 +15,7 @@ import { envelopeOf } from "./envelope-of.ts"
 import { type OnEndpointEvent, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
 import { type Idempotency, runOnce } from "./operation.ts"
+import { Refusal } from "./refusal-error.ts"
 import type { Level } from "./routes.ts"
 import { type Answer, readAnswer, sealAnswer, type Sealing, sealMessage } from "./sealed-response.ts"
 
@@ -87,6 +88,8 @@ async function handle(
     return await readAnswer(await next(inner, details), details.requestId, inner.method, sealing)
   } catch (error) {
     void report(onEvent, { type: "handler-failed", requestId: details.requestId, error })
+    // cut off by the peer: whether it was carried out is not known, so no answer of it may be kept and repeated
+    if (inner.signal.aborted) throw new Refusal(503)
     return { message: plainProblem(500, "Internal Server Error"), rest: undefined, cookies: [] }
   }
 }

@@ -307,6 +307,20 @@ describe("an endpoint with an idempotency store", () => {
     expect((await exchange(endpoint, failing, echo)).status).toBe(500)
   })
 
+  it("keeps no answer of an operation that the peer cut off", async () => {
+    const endpoint = await endpointWith({ idempotency: { store: memoryIdempotencyStore() } })
+    const abort = new AbortController()
+    const { request } = await sealedRequest(draft)
+    const cutOff = endpoint.handle(new Request(request, { signal: abort.signal }), ({ signal }) => {
+      abort.abort()
+      return Promise.reject(signal.reason as Error)
+    })
+    expect((await cutOff).status).toBe(503)
+    const again = await exchange(endpoint, draft, echo)
+    expect(again.status).toBe(409)
+    expect(again.text).toContain("under way")
+  })
+
   it("keeps two principals' keys apart", async () => {
     const [a, b] = await Promise.all([generateSigningKeyPair(), generateSigningKeyPair()])
     const endpoint = await endpointWith({
@@ -347,6 +361,10 @@ describe("an endpoint's key directory", () => {
     )
     expect(wrong.status).toBe(405)
   })
+})
+
+it("tells the origin that it was made for", async () => {
+  expect((await endpointWith()).origin).toBe(ORIGIN)
 })
 
 it("never shows keys or messages in what an endpoint prints", async () => {
