@@ -1,0 +1,97 @@
+/**
+ * One request of a Node server: to the endpoint and back, or past it.
+ *
+ * @module
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http"
+
+import { refusal } from "../http/problem.ts"
+import type { Endpoint } from "../server/endpoint.ts"
+import type { Handler, RequestInfo } from "../server/exchange.ts"
+import type { Dispatch, NodeListener } from "./dispatch.ts"
+import { type Outer, toRequest } from "./request.ts"
+import { sendResponse } from "./response.ts"
+
+interface Known {
+  readonly endpoint: Endpoint
+  readonly info: RequestInfo
+}
+
+/** By request rather than on it: what a request is, only its endpoint can say. */
+const knownRequests = new WeakMap<IncomingMessage, Known>()
+
+function remember(req: IncomingMessage, endpoint: Endpoint, info: RequestInfo): void {
+  knownRequests.set(req, { endpoint, info })
+}
+
+/** Whether a request is one that `endpoint` has opened, or let pass open; another endpoint's is not. */
+export function isKnown(req: IncomingMessage, endpoint: Endpoint): boolean {
+  return knownRequests.get(req)?.endpoint === endpoint
+}
+
+/** What a handler may know of the request that it was given; undefined where no endpoint has seen it. */
+export function sealedOf(req: IncomingMessage): RequestInfo | undefined {
+  return knownRequests.get(req)?.info
+}
+
+/** A signal that is aborted when the peer goes before it has its answer. */
+function signalOf(res: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  res.once("close", () => {
+    if (!res.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/**
+ * Answers a request by what `handler` says.
+ *
+ * @throws What an operator has to know: never for what a peer sent.
+ */
+export async function answerRequest(
+  endpoint: Endpoint,
+  outer: Outer,
+  res: ServerResponse,
+  handler: Handler,
+  isPassed: () => boolean = () => false,
+): Promise<void> {
+  const signal = signalOf(res)
+  const request = toRequest(outer, endpoint.origin, signal)
+  try {
+    const response = request ? await endpoint.handle(request, handler) : refusal(400)
+    if (!isPassed()) await sendResponse(response, outer.req, res)
+  } catch (error) {
+    // a body that broke off with its connection
+    if (!signal.aborted) throw error
+  }
+}
+
+/**
+ * Answers a request by what a Node listener says to the opened one, unless it may pass open.
+ *
+ * @returns Whether it may: then nothing was read of it, and nothing written.
+ * @throws What an operator has to know: never for what a peer sent.
+ */
+export async function answerSealed(
+  endpoint: Endpoint,
+  outer: Outer,
+  res: ServerResponse,
+  dispatch: Dispatch,
+  listener: NodeListener,
+): Promise<boolean> {
+  let isPassed = false
+  const handler: Handler = (inner, info) => {
+    if (info.sealed) {
+      return dispatch(inner, outer.req, (req, innerRes) => {
+        remember(req, endpoint, info)
+        return listener(req, innerRes)
+      })
+    }
+    remember(outer.req, endpoint, info)
+    isPassed = true
+    return new Response()
+  }
+  await answerRequest(endpoint, outer, res, handler, () => isPassed)
+  return isPassed
+}

@@ -1,0 +1,71 @@
+/**
+ * A Web response sent by a Node server, as fast as the peer takes it.
+ *
+ * @module
+ */
+
+import { once } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
+
+import { PROBLEM_TYPE } from "../http/problem.ts"
+import { ENVELOPE_TYPE, mediaType } from "../http/wire.ts"
+
+/** How long a peer may go on sending after it was refused, in milliseconds: it would not read an answer on a reset connection. */
+const LINGER_MS = 1000
+
+/** What is always short, so that it goes out with its length. */
+const SHORT_TYPES: readonly string[] = [ENVELOPE_TYPE, PROBLEM_TYPE]
+
+function setHead({ status, headers }: Response, res: ServerResponse): void {
+  res.statusCode = status
+  for (const [name, value] of headers) if (name !== "set-cookie") res.setHeader(name, value)
+  const cookies = headers.getSetCookie()
+  // beside those that a framework has set before
+  if (cookies.length > 0) res.appendHeader("set-cookie", cookies)
+}
+
+/** Sends all of a short body before the request has ended; then takes what still comes, for a while, and hangs up. */
+async function sendEarly(bytes: Uint8Array, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  res.setHeader("connection", "close")
+  res.setHeader("content-length", bytes.length)
+  res.write(bytes)
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, LINGER_MS)
+    for (const event of ["end", "close"]) req.once(event, resolve)
+    req.once("close", () => clearTimeout(timer))
+    req.resume()
+  })
+  res.end()
+}
+
+async function pump(body: ReadableStream<Uint8Array>, res: ServerResponse): Promise<void> {
+  const reader = body.getReader()
+  const gone = (): void => void reader.cancel().catch(() => undefined)
+  res.once("close", gone)
+  try {
+    for (let step = await reader.read(); !step.done; step = await reader.read()) {
+      if (!res.write(step.value) && !res.destroyed)
+        await Promise.race([once(res, "drain"), once(res, "close")])
+    }
+    res.off("close", gone)
+    res.end()
+  } catch {
+    // cut short, so that nobody takes what went out for all of it
+    res.destroy()
+  }
+}
+
+/** Sends a response. Does not throw for a peer that has gone. */
+export async function sendResponse(
+  response: Response,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { body } = response
+  if (res.destroyed) return body?.cancel()
+  setHead(response, res)
+  if (!body) res.end()
+  else if (!SHORT_TYPES.includes(mediaType(response.headers.get("content-type")))) await pump(body, res)
+  else if (req.complete || req.destroyed) res.end(new Uint8Array(await response.arrayBuffer()))
+  else await sendEarly(new Uint8Array(await response.arrayBuffer()), req, res)
+}
