@@ -14,7 +14,7 @@ import type { Endpoint } from "../server/endpoint.ts"
 
 export { sealedOf } from "../node-http/answer.ts"
 export type { Endpoint } from "../server/endpoint.ts"
-export type { RequestInfo } from "../server/exchange.ts"
+export type { RequestDetails } from "../server/exchange.ts"
 
 /** What is used of an Express application. */
 export interface ExpressApp {

@@ -6,13 +6,13 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http"
 
-import { answerSealed, isKnown, sealedOf as infoOf } from "../node-http/answer.ts"
+import { answerSealed, isKnown, sealedOf as detailsOf } from "../node-http/answer.ts"
 import { createDispatch } from "../node-http/dispatch.ts"
 import type { Endpoint } from "../server/endpoint.ts"
-import type { RequestInfo } from "../server/exchange.ts"
+import type { RequestDetails } from "../server/exchange.ts"
 
 export type { Endpoint } from "../server/endpoint.ts"
-export type { RequestInfo } from "../server/exchange.ts"
+export type { RequestDetails } from "../server/exchange.ts"
 
 /** What is used of Fastify's request. */
 export interface FastifyRequest {
@@ -39,8 +39,8 @@ export interface FastifyInstance {
 export type FastifyPlugin = (instance: FastifyInstance, options: object, done: () => void) => void
 
 /** What a handler may know of its request; undefined where no endpoint has seen it. */
-export function sealedOf({ raw }: Pick<FastifyRequest, "raw">): RequestInfo | undefined {
-  return infoOf(raw)
+export function sealedOf({ raw }: Pick<FastifyRequest, "raw">): RequestDetails | undefined {
+  return detailsOf(raw)
 }
 
 /**

@@ -5,15 +5,15 @@
  */
 
 import type { Endpoint } from "../server/endpoint.ts"
-import type { RequestInfo } from "../server/exchange.ts"
+import type { RequestDetails } from "../server/exchange.ts"
 
 export type { Endpoint } from "../server/endpoint.ts"
-export type { RequestInfo } from "../server/exchange.ts"
+export type { RequestDetails } from "../server/exchange.ts"
 
 /** Variables of Hono's context behind the middleware: `new Hono<{ Variables: SealedVariables }>()`. */
 export interface SealedVariables {
   /** What is known of the request. */
-  sealed: RequestInfo
+  sealed: RequestDetails
 }
 
 /** What is used of Hono's context. */
@@ -22,7 +22,7 @@ export interface HonoContext {
   // Hono's accessors differ: only undefined makes it forget the response that it has
   get res(): Response
   set res(response: Response | undefined)
-  set(key: "sealed", info: RequestInfo): void
+  set(key: "sealed", details: RequestDetails): void
 }
 
 /** A middleware of Hono 4. */
@@ -55,8 +55,8 @@ export function sealed(endpoint: Endpoint): HonoMiddleware {
   return async (context, next) => {
     const outer = context.req.raw
     if (outer.bodyUsed) throw new Error(GONE)
-    const response = await endpoint.handle(outer, async (inner, info) => {
-      context.set("sealed", info)
+    const response = await endpoint.handle(outer, async (inner, details) => {
+      context.set("sealed", details)
       context.req.raw = inner
       context.req.bodyCache = {}
       await next()

@@ -15,7 +15,7 @@ import type { Handler } from "../server/exchange.ts"
 export type { NodeListener } from "../node-http/dispatch.ts"
 export { sealedOf } from "../node-http/answer.ts"
 export type { Endpoint } from "../server/endpoint.ts"
-export type { Handler, RequestInfo } from "../server/exchange.ts"
+export type { Handler, RequestDetails } from "../server/exchange.ts"
 
 /** Options of {@link createListener} and {@link sealedListener}. */
 export interface ListenerOptions {

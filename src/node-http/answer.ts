@@ -8,21 +8,21 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 
 import { refusal } from "../http/problem.ts"
 import type { Endpoint } from "../server/endpoint.ts"
-import type { Handler, RequestInfo } from "../server/exchange.ts"
+import type { Handler, RequestDetails } from "../server/exchange.ts"
 import type { Dispatch, NodeListener } from "./dispatch.ts"
 import { type Outer, toRequest } from "./request.ts"
 import { sendResponse } from "./response.ts"
 
 interface Known {
   readonly endpoint: Endpoint
-  readonly info: RequestInfo
+  readonly details: RequestDetails
 }
 
 /** By request rather than on it: what a request is, only its endpoint can say. */
 const knownRequests = new WeakMap<IncomingMessage, Known>()
 
-function remember(req: IncomingMessage, endpoint: Endpoint, info: RequestInfo): void {
-  knownRequests.set(req, { endpoint, info })
+function remember(req: IncomingMessage, endpoint: Endpoint, details: RequestDetails): void {
+  knownRequests.set(req, { endpoint, details })
 }
 
 /** Whether a request is one that `endpoint` has opened, or let pass open; another endpoint's is not. */
@@ -31,8 +31,8 @@ export function isKnown(req: IncomingMessage, endpoint: Endpoint): boolean {
 }
 
 /** What a handler may know of the request that it was given; undefined where no endpoint has seen it. */
-export function sealedOf(req: IncomingMessage): RequestInfo | undefined {
-  return knownRequests.get(req)?.info
+export function sealedOf(req: IncomingMessage): RequestDetails | undefined {
+  return knownRequests.get(req)?.details
 }
 
 /** A signal that is aborted when the peer goes before it has its answer. */
@@ -81,14 +81,14 @@ export async function answerSealed(
   listener: NodeListener,
 ): Promise<boolean> {
   let isPassed = false
-  const handler: Handler = (inner, info) => {
-    if (info.sealed) {
+  const handler: Handler = (inner, details) => {
+    if (details.sealed) {
       return dispatch(inner, outer.req, (req, innerRes) => {
-        remember(req, endpoint, info)
+        remember(req, endpoint, details)
         return listener(req, innerRes)
       })
     }
-    remember(outer.req, endpoint, info)
+    remember(outer.req, endpoint, details)
     isPassed = true
     return new Response()
   }
