@@ -32,6 +32,7 @@ export interface FastifyInstance {
     name: "onRequest",
     hook: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void,
   ): unknown
+  readonly log: { error(error: unknown): void }
   routing(req: IncomingMessage, res: ServerResponse): void
 }
 
@@ -81,7 +82,14 @@ export function sealed(endpoint: Endpoint): FastifyPlugin {
           if (passes) next()
           else reply.hijack()
         },
-        (error: unknown) => next(error as Error),
+        (error: unknown) => {
+          if (!reply.raw.headersSent) {
+            next(error as Error)
+            return
+          }
+          instance.log.error(error)
+          reply.hijack()
+        },
       )
     })
     done()

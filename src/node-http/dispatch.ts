@@ -94,6 +94,14 @@ function endOn(signal: AbortSignal, connection: Duplex): void {
   })
 }
 
+/** Answers a head that Node does not take. Node would do so itself, but cut its answer off with the connection. */
+function refuseHead({ code }: NodeJS.ErrnoException, connection: Duplex): void {
+  if (!connection.writable) return
+  const isLong = code === "HPE_HEADER_OVERFLOW"
+  const status = isLong ? "431 Request Header Fields Too Large" : "400 Bad Request"
+  connection.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
+}
+
 /** Creates what calls listeners. It listens nowhere and holds nothing open. */
 export function createDispatch(): Dispatch {
   const calls = new WeakMap<object, Call>()
@@ -105,6 +113,7 @@ export function createDispatch(): Dispatch {
       res.destroy()
     })
   })
+  server.on("clientError", refuseHead)
   return async (inner, outer, listener) => {
     const body = new Uint8Array(await inner.arrayBuffer())
     inner.signal.throwIfAborted()

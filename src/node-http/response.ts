@@ -4,7 +4,6 @@
  * @module
  */
 
-import { once } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 
 import { PROBLEM_TYPE } from "../http/problem.ts"
@@ -38,24 +37,39 @@ async function sendEarly(bytes: Uint8Array, req: IncomingMessage, res: ServerRes
   res.end()
 }
 
+/** Until a response takes more, or never will. */
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      res.off("drain", go).off("close", go)
+      resolve()
+    }
+    res.on("drain", go).on("close", go)
+  })
+}
+
 async function pump(body: ReadableStream<Uint8Array>, res: ServerResponse): Promise<void> {
   const reader = body.getReader()
   const gone = (): void => void reader.cancel().catch(() => undefined)
   res.once("close", gone)
   try {
     for (let step = await reader.read(); !step.done; step = await reader.read()) {
-      if (!res.write(step.value) && !res.destroyed)
-        await Promise.race([once(res, "drain"), once(res, "close")])
+      if (!res.write(step.value) && !res.destroyed) await drained(res)
     }
     res.off("close", gone)
     res.end()
-  } catch {
+  } catch (error) {
     // cut short, so that nobody takes what went out for all of it
     res.destroy()
+    throw error
   }
 }
 
-/** Sends a response. Does not throw for a peer that has gone. */
+/**
+ * Sends a response. Does not throw for a peer that has gone.
+ *
+ * @throws What the response's body throws; the peer's connection has been cut then.
+ */
 export async function sendResponse(
   response: Response,
   req: IncomingMessage,

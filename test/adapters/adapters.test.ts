@@ -1,9 +1,11 @@
+import { setTimeout as wait } from "node:timers/promises"
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import type { Endpoint, EndpointEvent } from "../../src/server.ts"
 import { sendTo } from "../support/over-http.ts"
 import { type Answered, type Draft, endpointWith, ORIGIN, sealedRequest } from "../support/sealed-http.ts"
-import { COOKIES, LARGE } from "./app.ts"
+import { COOKIES, LARGE, type Watch } from "./app.ts"
 import { kinds, type Running } from "./kinds.ts"
 
 const ROUTES = { "/status": "low", "/**": "medium" } as const
@@ -12,7 +14,7 @@ describe.each(kinds)("$name", ({ start }) => {
   let running: Running
   let endpoint: Endpoint
   let events: EndpointEvent[] = []
-  const watch = { arrived: (): void => undefined, gone: (): void => undefined }
+  const watch: Watch = { arrived: () => undefined, gone: () => undefined, wrote: () => undefined }
 
   beforeAll(async () => {
     endpoint = await endpointWith({
@@ -150,5 +152,28 @@ describe.each(kinds)("$name", ({ start }) => {
     abort.abort()
     await expect(answer).rejects.toThrow()
     await gone
+  })
+
+  it("takes no more from the application than the peer does, and tells it when he goes", async () => {
+    let written = 0
+    watch.wrote = (bytes) => {
+      written += bytes
+    }
+    const gone = new Promise<void>((resolve) => {
+      watch.gone = resolve
+    })
+    const abort = new AbortController()
+    const { request } = await sealedRequest({ method: "GET", path: "/endless" })
+    const answer = await sendTo(running, new Request(request, { signal: abort.signal }))
+    // nobody reads; what the kernel takes is a few megabytes
+    for (let before = -1; before !== written;) {
+      before = written
+      await wait(100)
+    }
+    expect(written).toBeGreaterThan(0)
+    expect(written).toBeLessThan(32 * 1024 * 1024)
+    abort.abort()
+    await gone
+    await expect(answer.arrayBuffer()).rejects.toThrow()
   })
 })

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { once } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import { setTimeout as wait } from "node:timers/promises"
@@ -23,10 +24,13 @@ export interface Watch {
   arrived: () => void
   /** He has gone. */
   gone: () => void
+  /** So many bytes were taken from `/endless`. */
+  wrote: (bytes: number) => void
 }
 
 export const COOKIES: string[] = ["a=1; Path=/", "b=2; HttpOnly"]
 export const LARGE: string = "0123456789abcdef".repeat(65_536)
+const CHUNK = new Uint8Array(65_536)
 const PARTS = ["one\n", "two\n", "three\n"]
 
 interface Told {
@@ -56,6 +60,30 @@ async function drip(res: ServerResponse): Promise<void> {
     await wait(30)
   }
   res.end()
+}
+
+/** Writes as long as somebody takes it. */
+async function pour(res: ServerResponse, watch: Watch): Promise<void> {
+  const closing = new AbortController()
+  const { signal } = closing
+  res.once("close", () => {
+    closing.abort()
+    watch.gone()
+  })
+  while (!res.destroyed) {
+    watch.wrote(CHUNK.length)
+    if (!res.write(CHUNK)) await once(res, "drain", { signal }).catch(() => undefined)
+  }
+}
+
+function pouring(watch: Watch): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    pull(controller) {
+      watch.wrote(CHUNK.length)
+      controller.enqueue(CHUNK.slice())
+    },
+    cancel: () => watch.gone(),
+  })
 }
 
 async function readAll(req: IncomingMessage): Promise<string> {
@@ -104,6 +132,7 @@ export function webApp(watch: Watch): Handler {
         })
         watch.arrived()
       }),
+    "GET /endless": () => new Response(pouring(watch)),
     "GET /status": (_, { sealed }) => Response.json({ sealed }),
   }
   return (request, details) => {
@@ -137,6 +166,7 @@ export function nodeApp(watch: Watch): (req: IncomingMessage, res: ServerRespons
     "GET /large": (_, res) => res.end(LARGE),
     "GET /fail": () => Promise.reject(new Error("secret detail")),
     "GET /wait": (_, res) => waitFor(res, watch),
+    "GET /endless": (_, res) => pour(res, watch),
     "GET /status": (req, res) => res.end(JSON.stringify({ sealed: sealedOf(req)?.sealed })),
   }
   return async (req, res) => {
@@ -166,6 +196,7 @@ export function expressApp(
   app.get("/large", (_, res) => void res.send(LARGE))
   app.get("/fail", () => Promise.reject(new Error("secret detail")))
   app.get("/wait", (_, res) => waitFor(res, watch))
+  app.get("/endless", (_, res) => pour(res, watch))
   app.get("/status", (req, res) => void res.json({ sealed: sealedOf(req)?.sealed }))
   const onError: express.ErrorRequestHandler = ({ status = 500 }: { status?: number }, _req, res, next) => {
     if (res.headersSent) next()
@@ -195,6 +226,10 @@ export function fastifyApp(endpoint: Endpoint, watch: Watch): FastifyInstance {
     reply.hijack()
     waitFor(reply.raw, watch)
   })
+  app.get("/endless", (_, reply) => {
+    reply.hijack()
+    void pour(reply.raw, watch)
+  })
   app.get("/status", async (request) => ({ sealed: sealedOfFastify(request)?.sealed }))
   app.setErrorHandler((_, __, reply) => reply.code(500).send("something failed"))
   return app
@@ -214,6 +249,7 @@ export function honoApp(endpoint: Endpoint, watch: Watch): Hono<{ Variables: Sea
     "/large",
     "/fail",
     "/wait",
+    "/endless",
     "/status",
   ]) {
     app.all(path, (c) => web(c.req.raw, c.get("sealed")))
