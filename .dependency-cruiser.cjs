@@ -19,6 +19,7 @@ const ranks = {
   client: "http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   server: "http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   websocket: "client|server|http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
+  "node-http": "server|http|base",
   contracts: "replay|crypto|base",
   stores: "replay|base",
 }
@@ -50,6 +51,13 @@ module.exports = {
       comment: "stores and contracts see the types of replay and crypto, not their code",
       from: { path: "^src/(stores|contracts)/" },
       to: { path: "^src/(replay|crypto)/", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "adapters-stay-thin",
+      severity: "error",
+      comment: "adapters are handed an endpoint: they see its types, not its code",
+      from: { path: "^src/(adapters|node-http)/" },
+      to: { path: "^src/server/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "backends-apart",

@@ -13,7 +13,7 @@ import { root } from "./run.js"
 const accept = process.argv.includes("--accept")
 
 /** @param {import("./doors.js").Door} door */
-function configOf({ name, speaksHttp }) {
+function configOf({ name, runsOnNode, speaksHttp }) {
   const reportFileName = name.replaceAll("/", "-")
   return ExtractorConfig.prepare({
     configObject: {
@@ -24,7 +24,8 @@ function configOf({ name, speaksHttp }) {
           compilerOptions: {
             // the other doors do without the platform's types
             lib: speaksHttp ? ["ES2022", "DOM"] : ["ES2022"],
-            types: [],
+            types: runsOnNode ? ["node"] : [],
+            typeRoots: [join(root, "node_modules/@types")],
             module: "ESNext",
             moduleResolution: "bundler",
             skipLibCheck: true,

@@ -1,7 +1,7 @@
 /** The code that the documentation shows compiles against the installed package, runs, and gives what it says (examples.js). */
 
 import { match } from "node:assert/strict"
-import { mkdir, readFile, writeFile } from "node:fs/promises"
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { delimiter, join } from "node:path"
 
@@ -11,6 +11,9 @@ import { root, run, runTool } from "./run.js"
 /** @typedef {import("./examples.js").Example} Example */
 
 const TIMEOUT_MS = 60_000
+
+/** What an adapter's user has installed besides. */
+const FRAMEWORKS = ["express", "fastify", "hono", "@types/express"]
 
 const COMPILER_OPTIONS = {
   target: "ES2022",
@@ -110,6 +113,10 @@ export async function check({ project }) {
   const examples = await collectExamples()
   await installClients(project)
   await mkdir(join(project, "examples"))
+  await mkdir(join(project, "node_modules/@types"), { recursive: true })
+  for (const name of FRAMEWORKS) {
+    await symlink(join(root, "node_modules", name), join(project, "node_modules", name))
+  }
   await compile(join(project, "examples"), examples)
   const waiting = [...examples]
   /** @type {string[]} */

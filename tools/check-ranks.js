@@ -33,6 +33,8 @@ const seeds = {
   "backend-by-condition": { "keys/jwk.ts": `import "../crypto/node.ts"`, "crypto/node.ts": "" },
   "noble-by-its-door": { "keys/jwk.ts": `import "../crypto/noble.ts"`, "crypto/noble.ts": "" },
   "doors-apart": { "keys.ts": `import "./replay.ts"`, "replay.ts": "" },
+  "rank-node-http": { "node-http/answer.ts": `import "../envelope/seal.ts"`, "envelope/seal.ts": "" },
+  "adapters-stay-thin": { "adapters/node.ts": `import "../server/endpoint.ts"`, "server/endpoint.ts": "" },
   "adapters-apart": { "adapters/hono.ts": `import "./node.ts"`, "adapters/node.ts": "" },
   "cli-is-a-user": { "cli/main.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
   "root-stays-small": {

@@ -10,6 +10,7 @@
  * @property {string} name Its path in src/ and, save for "index", its subpath.
  * @property {number} maxGzipBytes Budget of the whole door in a browser, minified and gzipped, with everything it pulls in.
  * @property {string[]} packages Other packages that it may pull in there.
+ * @property {boolean} [runsOnNode] Whether it is for Node alone: it may import Node's modules, and its types are Node's.
  * @property {boolean} [speaksHttp] Whether its types are those of `fetch`: `Request`, `Response`.
  */
 
@@ -35,6 +36,10 @@ export const doors = [
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },
   { name: "stores/postgres", maxGzipBytes: 4500, packages: [] },
   { name: "stores/sqlite", maxGzipBytes: 4500, packages: [] },
+  { name: "adapters/node", maxGzipBytes: 4000, packages: [], runsOnNode: true, speaksHttp: true },
+  { name: "adapters/express", maxGzipBytes: 4000, packages: [], runsOnNode: true, speaksHttp: true },
+  { name: "adapters/fastify", maxGzipBytes: 4000, packages: [], runsOnNode: true, speaksHttp: true },
+  { name: "adapters/hono", maxGzipBytes: 1000, packages: [], speaksHttp: true },
 ]
 
 /** What package.json#imports chooses between at the consumer's: built as files of their own. */
