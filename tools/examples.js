@@ -19,8 +19,10 @@ import { root } from "./run.js"
  * @property {string} place File and line, for messages.
  * @property {"ts" | "js" | "sh"} language
  * @property {string} code
+ * @property {"bun" | "deno"} [program] What runs it, where that is not Node: its second line says so.
  */
 
+const RUN_BY = /^\/\/ .* Run: (bun|deno) /m
 const FENCE = /^```(ts|js|sh)\n(.*?)^```$/gms
 const PROMISE = /^\/\/ (?:throws (?<code>\w+)|(?<value>(?:["\d{[-]|(?:true|false|null|undefined)\b).*))$/
 
@@ -77,11 +79,11 @@ export async function collectExamples() {
   /** @param {string} file */
   const read = (file) => readFile(join(root, file), "utf8")
   const pages = ["README.md", "CONTRIBUTING.md", ...(await filesIn("docs/guides", ".md"))]
-  const programs = (await filesIn("examples", ".mjs")).map(async (file) => ({
-    place: file,
-    language: /** @type {const} */ ("js"),
-    code: await read(file),
-  }))
+  const programs = (await filesIn("examples", ".mjs")).map(async (file) => {
+    const code = await read(file)
+    const program = /** @type {Example["program"]} */ (RUN_BY.exec(code)?.[1])
+    return { place: file, language: /** @type {const} */ ("js"), code, ...(program && { program }) }
+  })
   const found = await Promise.all([
     ...pages.map(async (file) => fencedIn(file, await read(file))),
     ...(await filesIn("src", ".ts")).map(async (file) => fencedInComments(file, await read(file))),

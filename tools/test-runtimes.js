@@ -3,37 +3,26 @@
  * tools/runtimes, so that the conditions of package.json#imports are decided by who decides them at a user's.
  */
 
-import { existsSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 import { build } from "esbuild"
 
 import { withPacked } from "./packed.js"
+import { bun, deno, isInstalled, node } from "./programs.js"
 import { root, run } from "./run.js"
 
 /** @typedef {{ command: string[], backend: "node" | "web" }} Runtime */
 
-const installed = join(root, "tools/runtimes/node_modules")
-
 /** @type {Record<string, Runtime>} */
 const runtimes = {
   "this Node": { command: [process.execPath], backend: "node" },
-  "Node 20.19.0": { command: [join(installed, "node20/bin/node")], backend: "node" },
-  "Node 22": { command: [join(installed, "node22/bin/node")], backend: "node" },
-  "Node 24": { command: [join(installed, "node24/bin/node")], backend: "node" },
-  "Node 26": { command: [join(installed, "node26/bin/node")], backend: "node" },
-  Bun: { command: [join(installed, "@oven/bun-linux-x64/bin/bun")], backend: "node" },
-  Deno: {
-    command: [
-      join(installed, "@deno/linux-x64-glibc/deno"),
-      "run",
-      "--allow-all",
-      "--cached-only",
-      "--quiet",
-    ],
-    backend: "web",
-  },
+  "Node 20.19.0": { command: node("node20"), backend: "node" },
+  "Node 22": { command: node("node22"), backend: "node" },
+  "Node 24": { command: node("node24"), backend: "node" },
+  "Node 26": { command: node("node26"), backend: "node" },
+  Bun: { command: bun, backend: "node" },
+  Deno: { command: deno, backend: "web" },
 }
 
 /**
@@ -73,7 +62,7 @@ await withPacked(async ({ project }) => {
   const [suite, probe] = [await writeSuite(project), await writeProbe(project)]
   for (const [name, { command, backend }] of Object.entries(runtimes)) {
     const [program = "", ...args] = command
-    if (!existsSync(program)) {
+    if (!isInstalled(command)) {
       const required = process.env["SEALWIRE_TEST_ALL"] === "1"
       if (required) failures++
       console.log(
