@@ -20,8 +20,8 @@ const ranks = {
   server: "http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   websocket: "client|server|http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   "node-http": "server|http|base",
-  contracts: "replay|crypto|base",
-  stores: "replay|base",
+  contracts: "session|replay|crypto|base",
+  stores: "session|replay|crypto|base",
 }
 
 const rankRules = Object.entries(ranks).map(([room, seen]) => ({
@@ -48,9 +48,9 @@ module.exports = {
     {
       name: "types-only",
       severity: "error",
-      comment: "stores and contracts see the types of replay and crypto, not their code",
+      comment: "stores and contracts see the types of session, replay and crypto, not their code",
       from: { path: "^src/(stores|contracts)/" },
-      to: { path: "^src/(replay|crypto)/", dependencyTypesNot: ["type-only"] },
+      to: { path: "^src/(session|replay|crypto)/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "adapters-stay-thin",

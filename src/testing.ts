@@ -13,10 +13,19 @@ export type { Bytes } from "./base/bytes.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
+export { sessionStoreContract, type SessionStoreContractOptions } from "./contracts/session-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
-export type { Backend } from "./crypto/backend.ts"
+export type { Backend, MaybePromise } from "./crypto/backend.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"
+export type {
+  OfferEntry,
+  OpenEntry,
+  SessionLimits,
+  SessionStore,
+  SessionSummary,
+  StoredSession,
+} from "./session/session-store.ts"
 
 /** The backend of this platform: what keys use unless they are given another. */
 export const platformBackend: Backend = backend

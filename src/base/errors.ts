@@ -15,18 +15,20 @@
  * - `ERR_STORE`: the replay store failed, was too slow, or gave an odd answer. Nothing was accepted.
  * - `ERR_STORE_FULL`: the replay store holds as many ids as it may.
  * - `ERR_KEY`: a key that this protocol refuses (docs/protocol.md §2), or one that may not be exported.
- * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked. Nothing was claimed; the same envelope may be tried again.
+ * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked, or no key for a session is ready. Nothing was claimed; the same
+ *   envelope may be tried again.
  * - `ERR_TOO_LARGE`: the message to seal, or a sealed answer, is above the limit.
  * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
  * - `ERR_FIELDS`: a document's sealed fields are authentic, but do not fit it, or are not those that the reader wants sealed.
  *   Nothing was claimed.
  * - `ERR_TRUNCATED`: a stream was cut before its sealed end. What came until then is authentic, and not all.
- * - `ERR_KEYS_UNTRUSTED`: a server's key directory is not there, is not by a pinned identity, has run out, or is older than one
- *   seen before.
+ * - `ERR_KEYS_UNTRUSTED`: a server's key directory or its offer of a session is not there, is not by a pinned identity, is not
+ *   for this client, has run out, or is older than one seen before.
  * - `ERR_NETWORK`: the request or its answer was lost on the way. Unless the method is safe, it may have been acted on.
  * - `ERR_TIMEOUT`: no answer within the time. As for `ERR_NETWORK`.
  * - `ERR_UNSEALED`: what came back is not a sealed answer. It is not shown, and nothing in it is believed.
  * - `ERR_MISMATCH`: a request arrived under another method or path than the one sealed. The server did not act on it.
+ * - `ERR_NO_SESSION`: the session is not known to the server, or has ended. Nothing was accepted; open another.
  * - `ERR_UNSUPPORTED`: this runtime or backend cannot do that; the message says what can.
  */
 export type ErrorCode =
@@ -47,6 +49,7 @@ export type ErrorCode =
   | "ERR_TIMEOUT"
   | "ERR_UNSEALED"
   | "ERR_MISMATCH"
+  | "ERR_NO_SESSION"
   | "ERR_UNSUPPORTED"
 
 /** What a {@link SealwireError} may carry besides its code and message. */

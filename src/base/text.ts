@@ -15,7 +15,20 @@ const NOTHING = new Uint8Array(0)
  * (docs/guides/fields.md), and changing it orphans stored hashes.
  */
 export type Label =
-  "context" | "digest" | "signature" | "nonce" | "reply" | "claim" | "frames" | "rekey" | "pseudonym"
+  | "context"
+  | "digest"
+  | "signature"
+  | "nonce"
+  | "reply"
+  | "claim"
+  | "session"
+  | "message"
+  | "each"
+  | "channel"
+  | "session record"
+  | "frames"
+  | "rekey"
+  | "pseudonym"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 

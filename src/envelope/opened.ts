@@ -66,13 +66,16 @@ export class OpenedReply extends OpenedMessage {}
 
 /** An authentic, fresh message that has not been opened before. */
 export class Opened extends OpenedMessage {
-  /** Thumbprint of the sender's signing key; undefined means that nobody is proven to have sent this. */
+  /** Thumbprint of the key that signed this, or that opened its session; undefined means that nobody is proven to have sent it. */
   readonly signer: string | undefined
+  /** Id of the session that this came in; undefined outside of sessions. */
+  readonly session: string | undefined
   readonly #reply: (message: string | Uint8Array) => Promise<string>
 
   constructor(authentic: Authentic, reply: (message: string | Uint8Array) => Promise<string>) {
     super(authentic)
     this.signer = authentic.signer
+    this.session = authentic.selected.session?.id
     this.#reply = reply
   }
 

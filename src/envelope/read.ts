@@ -9,10 +9,26 @@ import { type Bytes, equalConstantTime } from "../base/bytes.ts"
 import { openFailed, SealwireError } from "../base/errors.ts"
 import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
-import { digestOf, nonceOf } from "./digest.ts"
+import { type Covered, digestOf, nonceOf } from "./digest.ts"
 import type { EnvelopeType, Header } from "./header.ts"
 import { type Envelope, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
 import { type FindSigner, verify } from "./signature.ts"
+
+/** What a session adds to its key. docs/protocol.md §6. */
+export interface SessionBinding {
+  /** The session's id. */
+  readonly id: string
+  /** Thumbprint of who signed the opening: the messages are that signer's, signed or not. Undefined for nobody. */
+  readonly opener: string | undefined
+  /** In mode `each`, the context of the message with this nonce. */
+  contextHash?(nonce: Bytes): MaybePromise<string>
+  /**
+   * Notes that a message counts, after step 8.
+   *
+   * @throws `SealwireError` `ERR_NO_SESSION` when the session has ended meanwhile.
+   */
+  touch(): MaybePromise<void>
+}
 
 /** The one key that a `kid` names. */
 export interface SelectedKey {
@@ -23,14 +39,20 @@ export interface SelectedKey {
   readonly madeAtMs: number | undefined
   /** Unwraps the encrypted key, or derives the content key from the nonce. Any failure throws. */
   contentKey(encryptedKey: Bytes, nonce: Bytes): MaybePromise<Bytes>
+  /** The session that the key belongs to, where there is one. */
+  readonly session?: SessionBinding
 }
 
 /** What a reader expects. */
 export interface Reading {
   readonly type: EnvelopeType
   readonly maxMessageBytes: number
-  /** Step 4. */
-  select(kid: string): SelectedKey | undefined
+  /**
+   * Step 4.
+   *
+   * @throws `SealwireError` `ERR_NO_SESSION`, and what a store of sessions throws.
+   */
+  select(kid: string): MaybePromise<SelectedKey | undefined>
   /** Step 5: the expected context. */
   contextHash(backend: Backend): MaybePromise<string>
   /** Step 5, coarse freshness. */
@@ -93,10 +115,27 @@ async function authenticate(
   const covered = { headerSegment, seed, messageDigest }
   const isDigestRight = equalConstantTime(await digestOf(backend, covered, signature), digest)
   if (!isNonceRight || !isDigestRight) return undefined
-  const unsigned = signature.length === 0
-  const signer = unsigned ? undefined : await verify(signature, covered, reading.findSigner)
-  if (signer === undefined && (!unsigned || reading.signatureRequired)) return undefined
-  return { selected, header, message, messageDigest, seed, signer }
+  const signed = await signerOf(selected, signature, covered, reading)
+  return signed && { selected, header, message, messageDigest, seed, signer: signed.signer }
+}
+
+/** Step 7, S: who sent it; undefined where S is missing or not by whom it must be. */
+async function signerOf(
+  { session }: SelectedKey,
+  signature: Bytes,
+  covered: Covered,
+  { findSigner, signatureRequired }: Reading,
+): Promise<{ readonly signer: string | undefined } | undefined> {
+  if (signature.length === 0) {
+    const opener = session?.opener
+    // a session may have been opened under a policy that demanded less
+    const isMet = !signatureRequired || (opener !== undefined && (await findSigner(opener)) !== undefined)
+    return isMet ? { signer: opener } : undefined
+  }
+  const signer = await verify(signature, covered, (kid) =>
+    session && kid !== session.opener ? undefined : findSigner(kid),
+  )
+  return signer === undefined ? undefined : { signer }
 }
 
 /** Opens as far as step 7; undefined for every failure. */
@@ -104,10 +143,11 @@ async function tryRead(text: unknown, reading: Reading): Promise<Authentic | und
   const envelope = parseEnvelope(text, reading.type, reading.maxMessageBytes) // steps 1 to 3
   if (!envelope) return undefined
   const { header, encryptedKey } = envelope
-  const selected = reading.select(header.kid) // step 4
+  const selected = await reading.select(header.kid) // step 4
   if (selected?.encryptedKeyBytes !== encryptedKey.length) return undefined
-  const { backend } = selected
-  if ((await reading.contextHash(backend)) !== header.contextHash) return undefined // step 5
+  const { backend, session } = selected
+  const contextHash = await (session?.contextHash?.(envelope.nonce) ?? reading.contextHash(backend))
+  if (contextHash !== header.contextHash) return undefined // step 5
   if (!reading.isNear(header.issuedAtSeconds)) return undefined
   const key = await contentKeyOf(selected, envelope) // step 6
   const plaintext = await decrypt(backend, key, envelope) // step 7
@@ -123,7 +163,8 @@ async function tryRead(text: unknown, reading: Reading): Promise<Authentic | und
 /**
  * Reads an envelope.
  *
- * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE` when a key service was not reached.
+ * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE` when a key service was not reached; what
+ *   `select` throws.
  */
 export async function readEnvelope(text: unknown, reading: Reading): Promise<Authentic> {
   const authentic = await tryRead(text, reading)

@@ -27,7 +27,7 @@ export interface Received {
   /**
    * Step 8.
    *
-   * @throws `SealwireError` `ERR_STALE`, `ERR_REPLAYED`, `ERR_QUARANTINED`, `ERR_STORE` or `ERR_STORE_FULL`.
+   * @throws `SealwireError` `ERR_STALE`, `ERR_REPLAYED`, `ERR_QUARANTINED`, `ERR_STORE`, `ERR_STORE_FULL` or `ERR_NO_SESSION`.
    */
   admit(): Promise<Opened>
 }
@@ -35,7 +35,7 @@ export interface Received {
 /**
  * Steps 1 to 7.
  *
- * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`.
+ * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
  */
 export async function receive(envelope: string, { replay, ...reading }: Receiving): Promise<Received> {
   const nowMs = replay.now()
@@ -55,6 +55,7 @@ export async function receive(envelope: string, { replay, ...reading }: Receivin
     async admit() {
       const claimId = await claimIdOf(backend, kid, id)
       await replay.admit({ claimId, issuedAtSeconds, nowMs, keyMadeAtMs })
+      await selected.session?.touch()
       return new Opened(authentic, async (message) => (await reply(message)).envelope)
     },
   }

@@ -27,7 +27,8 @@ export interface Writing {
   readonly backend: Backend
   readonly type: EnvelopeType
   readonly kid: string
-  readonly contextHash: string
+  /** The hash itself, or what gives it for a nonce: in one kind of session each message has a context of its own (§6). */
+  readonly contextHash: string | ((nonce: Bytes) => MaybePromise<string>)
   readonly message: Bytes
   readonly signWith?: SigningKey | undefined
   /** Wraps the fresh key (RSA-OAEP-256), or derives one from the nonce (dir). */
@@ -58,16 +59,21 @@ function generateFresh(backend: Backend): Fresh {
   }
 }
 
+function contextHashFor({ contextHash }: Writing, nonce: Bytes): MaybePromise<string> {
+  return typeof contextHash === "string" ? contextHash : contextHash(nonce)
+}
+
 /**
  * Writes an envelope. `given` takes the place of what is fresh: a sender's corrected time, or all of it, to reproduce a known
  * answer. Seed, key and IV must never repeat.
  */
 export async function writeEnvelope(writing: Writing, given?: Partial<Fresh>): Promise<Written> {
-  const { backend, type, kid, contextHash, message } = writing
+  const { backend, type, kid, message } = writing
   const fresh = { ...generateFresh(backend), ...given }
   const { seed, iv, issuedAtSeconds } = fresh
   const nonce = await nonceOf(backend, seed)
   const id = encodeBase64url(nonce)
+  const contextHash = await contextHashFor(writing, nonce)
   const segment = encodeBase64url(
     encodeAscii(serializeHeader({ type, contextHash, issuedAtSeconds, id, kid })),
   )

@@ -37,7 +37,21 @@ export interface KnownAnswers {
   readonly cases: readonly KnownAnswer[]
   readonly directory: string
   readonly session: {
+    readonly offer: string
+    readonly opening: string
+    readonly opening_seed: string
+    readonly secret: string
+    readonly sid: string
+    readonly context: string
+    readonly message: {
+      readonly envelope: string
+      readonly seed: string
+      readonly plaintext: string
+      readonly claim_id: string
+    }
+    readonly each: { readonly envelope: string; readonly plaintext: string }
     readonly channel: {
+      readonly envelope: string
       readonly reply: string
       readonly reply_seed: string
       readonly frames: readonly {
