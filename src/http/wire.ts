@@ -14,6 +14,8 @@ export const ENVELOPE_TYPE = "application/jose"
 export const STREAM_TYPE = "application/sealwire-stream"
 /** Where the key directory is (RFC 8615). */
 export const DIRECTORY_PATH = "/.well-known/sealwire"
+/** Where sessions are offered, and one level below, opened and ended (§6). */
+export const SESSIONS_PATH = "/.well-known/sealwire/sessions"
 /** Inner header: the request's id, the same in its answer. */
 export const REQUEST_ID_HEADER = "x-request-id"
 /** Inner header: the same in every attempt of one operation. */

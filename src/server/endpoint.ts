@@ -32,6 +32,7 @@ export interface Endpoint {
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (!(error instanceof SealwireError)) throw error
+  if (error.code === "ERR_NO_SESSION") return new Refusal(401)
   // steps 1 to 7 of §3.4; everything else is this server's trouble
   return error.code === "ERR_OPEN_FAILED" ? new Refusal(400) : new Refusal(503, error.retryAfterSeconds ?? 1)
 }
@@ -39,7 +40,8 @@ function refusalOf(error: unknown): Refusal {
 /** What is known of a request that came open on a route of level `low`. */
 function openDetails({ headers }: Request): RequestDetails {
   const requestId = headers.get(REQUEST_ID_HEADER) ?? ""
-  return { level: "low", sealed: false, requestId, signer: undefined, kid: undefined, issuedAt: undefined }
+  const unknown = { signer: undefined, session: undefined, kid: undefined, issuedAt: undefined }
+  return { level: "low", sealed: false, requestId, ...unknown }
 }
 
 /**
@@ -67,11 +69,13 @@ function openDetails({ headers }: Request): RequestDetails {
  * ```
  */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { levelOf, serveDirectory, refusalFloorMs, ...terms } = readEndpointOptions(options)
+  const { levelOf, serveDirectory, serveSessions, refusalFloorMs, ...terms } = readEndpointOptions(options)
 
   async function answer(request: Request, next: Handler): Promise<Response> {
     const { pathname } = new URL(request.url)
     if (serveDirectory && pathname === DIRECTORY_PATH) return serveDirectory(request)
+    const served = serveSessions?.(request, terms)
+    if (served) return served
     const level = levelOf(request.method, pathname)
     if (level === undefined) throw new Refusal(400)
     if (level === "low" && !looksSealed(request)) return next(request, openDetails(request))

@@ -15,8 +15,8 @@ export function looksSealed({ headers }: Request): boolean {
   return headers.has(ENVELOPE_HEADER) || mediaType(headers.get("content-type")) === ENVELOPE_TYPE
 }
 
-/** The body, up to `maxBytes`; a longer one is dropped as soon as that shows. */
-async function readBody(request: Request, maxBytes: number): Promise<string | undefined> {
+/** The body as text, up to `maxBytes`; a longer one is dropped as soon as that shows. Undefined for what is not UTF-8. */
+export async function readBody(request: Request, maxBytes: number): Promise<string | undefined> {
   if (Number(request.headers.get("content-length")) > maxBytes) throw new Refusal(413)
   if (!request.body) return ""
   const reader = request.body.getReader()

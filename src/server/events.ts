@@ -36,6 +36,13 @@ export type EndpointEvent =
     }
   /** An operation was repeated, and got its first answer: no handler ran. */
   | { readonly type: "repeated"; readonly requestId: string; readonly signer: string | undefined }
+  /** A session was opened, or ended by its client. */
+  | {
+      readonly type: "session-opened" | "session-ended"
+      readonly session: string
+      /** Thumbprint of who signed its opening; undefined for nobody. */
+      readonly signer: string | undefined
+    }
   /** A handler threw; the peer got a sealed 500 without the error. */
   | { readonly type: "handler-failed"; readonly requestId: string; readonly error: unknown }
 

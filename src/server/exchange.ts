@@ -27,9 +27,11 @@ export interface RequestDetails {
   readonly sealed: boolean
   /** The same inside the request, its answer and all of its attempts. */
   readonly requestId: string
-  /** Thumbprint of the key that signed the request; undefined means that nobody is proven to have sent it. */
+  /** Thumbprint of the key that signed the request, or that opened its session; undefined means that nobody is proven to have sent it. */
   readonly signer: string | undefined
-  /** The key that the request was sealed to. */
+  /** The session that the request came in; undefined outside of sessions. */
+  readonly session: string | undefined
+  /** The key that the request was sealed to; in a session of mode `once`, the session. */
   readonly kid: string | undefined
   /** When it was sealed, by the sender's clock, to the second. */
   readonly issuedAt: Date | undefined
@@ -41,6 +43,8 @@ export type Handler = (request: Request, details: RequestDetails) => Response | 
 /** What exchanges share. */
 export interface Exchanging extends Joining, Sealing {
   readonly receiving: Receiving
+  /** The same for one envelope, which may belong to a session. */
+  receivingFor(envelope: string): Receiving
   readonly maxEnvelopeCharacters: number
   readonly idempotency: Idempotency | undefined
   readonly onEvent: OnEndpointEvent | undefined
@@ -54,7 +58,8 @@ function requestIdOf({ headers }: Request, { authentic }: Received): string {
   return REQUEST_ID.test(given) ? given : encodeBase64url(authentic.selected.backend.randomBytes(16))
 }
 
-async function refuseSealed(
+/** Answers an authentic message by a sealed refusal. */
+export async function refuseSealed(
   received: Received,
   problem: ProblemName,
   outer: Request,
@@ -67,7 +72,7 @@ async function refuseSealed(
 }
 
 /** Step 8; the name of the sealed refusal where the message does not count. */
-async function admit(received: Received): Promise<Opened | ProblemName> {
+export async function admit(received: Pick<Received, "admit">): Promise<Opened | ProblemName> {
   try {
     return await received.admit()
   } catch (error) {
@@ -106,15 +111,15 @@ export async function exchange(
   terms: Exchanging,
 ): Promise<Response> {
   const envelope = await envelopeOf(outer, terms.maxEnvelopeCharacters)
-  const received = await receive(envelope, terms.receiving)
+  const received = await receive(envelope, terms.receivingFor(envelope))
   const inner = innerRequest(received.authentic.message, outer, terms)
   if (!inner) return refuseSealed(received, "mismatch", outer, terms)
   const opened = await admit(received)
   if (typeof opened === "string") return refuseSealed(received, opened, outer, terms)
 
-  const { signer, kid, issuedAt } = opened
+  const { signer, session, kid, issuedAt } = opened
   const requestId = requestIdOf(inner, received)
-  const details: RequestDetails = { level, sealed: true, requestId, signer, kid, issuedAt }
+  const details: RequestDetails = { level, sealed: true, requestId, signer, session, kid, issuedAt }
   const { answer, repeated } = await runOnce(received, inner, terms.idempotency, () =>
     handle(next, inner, details, terms),
   )

@@ -5,23 +5,27 @@
  */
 
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
-import { describe } from "../base/text.ts"
+import { describe, encodeAscii } from "../base/text.ts"
 import { readContext } from "../envelope/context.ts"
 import { maxEnvelopeCharacters } from "../envelope/layout.ts"
 import { messageLimit } from "../envelope/message.ts"
 import { assertGuard, keySelector } from "../envelope/reader.ts"
+import type { Receiving } from "../envelope/receive.ts"
 import { type KnownSigners, signerPolicy } from "../envelope/signers.ts"
 import { isInnerHeader } from "../http/message.ts"
 import { httpContext, readOrigin } from "../http/wire.ts"
 import type { PrivateKey, PublicKey, VerifyingKey } from "../keys/key.ts"
 import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
+import { receivingIn } from "../session/receiving.ts"
+import { managerOf, type Sessions } from "../session/sessions.ts"
 import type { OnEndpointEvent } from "./events.ts"
 import type { Exchanging } from "./exchange.ts"
 import type { IdempotencyStore } from "./idempotency.ts"
 import { type DirectoryOptions, directoryServer, type ServeDirectory } from "./key-directory.ts"
 import type { Idempotency } from "./operation.ts"
 import { type LevelOf, readRoutes, type Routes } from "./routes.ts"
+import { type ServeSessions, sessionServer } from "./session-server.ts"
 import { unwrapGate } from "./unwrap-gate.ts"
 
 /** Options of `createEndpoint`. */
@@ -36,6 +40,13 @@ export interface EndpointOptions {
   readonly routes: Routes
   /** Serves the key directory at `/.well-known/sealwire`. Default: none, and clients are given keys otherwise. */
   readonly directory?: DirectoryOptions
+  /** Serves sessions below `/.well-known/sealwire/sessions`, and takes messages in them on every route. Default: none. */
+  readonly sessions?: Sessions
+  /**
+   * Asked before a session is offered or opened, to limit that by its source: an offer takes an RSA pair, an opening costs an
+   * RSA operation. `false` refuses with 429. Default: all may.
+   */
+  readonly admitHandshake?: (request: Request) => boolean | Promise<boolean>
   /** Requires a signature by one of these. Default: none required. */
   readonly signedBy?: VerifyingKey | readonly VerifyingKey[]
   /** Keys for optional signatures, or a look-up by thumbprint. A signature that nothing here can check is refused. Default: none. */
@@ -71,6 +82,8 @@ const OPTIONS = [
   "replay",
   "routes",
   "directory",
+  "sessions",
+  "admitHandshake",
   "signedBy",
   "knownSigners",
   "idempotency",
@@ -118,6 +131,7 @@ function publishedBy(keys: PrivateKey | KeyRing): () => readonly PublicKey[] {
 export interface EndpointTerms extends Exchanging {
   readonly levelOf: LevelOf
   readonly serveDirectory: ServeDirectory | undefined
+  readonly serveSessions: ServeSessions | undefined
   readonly refusalFloorMs: number
 }
 
@@ -148,7 +162,20 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
   const maxMessageBytes = messageLimit(options.maxMessageBytes ?? 1_048_576)
   const select = keySelector(keys, "options.keys")
-  const gated = unwrapGate(maxPendingUnwraps)
+  const gate = unwrapGate(maxPendingUnwraps)
+  const receiving: Receiving = {
+    type: "sw1",
+    maxMessageBytes,
+    select: (kid) => {
+      const key = select(kid)
+      return key && gate(key)
+    },
+    contextHash: (backend) => readContext(httpContext(origin))(backend),
+    replay,
+    ...signerPolicy(signedBy, knownSigners),
+  }
+  const manager = options.sessions && managerOf(options.sessions, "options.sessions")
+  const scope = manager && { manager, origin, context: encodeAscii(httpContext(origin)), gate }
   return {
     origin,
     pathPrefix,
@@ -162,16 +189,9 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
     streamAfterMs,
     refusalFloorMs,
     onEvent,
-    receiving: {
-      type: "sw1",
-      maxMessageBytes,
-      select: (kid) => {
-        const key = select(kid)
-        return key && gated(key)
-      },
-      contextHash: (backend) => readContext(httpContext(origin))(backend),
-      replay,
-      ...signerPolicy(signedBy, knownSigners),
-    },
+    receiving,
+    receivingFor: scope ? (envelope) => receivingIn(scope, envelope, receiving) : () => receiving,
+    serveSessions:
+      options.sessions && scope && sessionServer(options.sessions, scope, receiving, options.admitHandshake),
   }
 }

@@ -133,8 +133,7 @@ export function managerOf(sessions: Sessions, name: string): SessionManager {
 }
 
 function readStore(store: NonNullable<SessionsOptions["store"]>): SessionStore<unknown> {
-  if (typeof (store as Partial<SessionStore> | undefined)?.find === "function")
-    return store
+  if (typeof (store as Partial<SessionStore> | undefined)?.find === "function") return store
   throw new TypeError(
     `options.store must be a session store such as memorySessionStore(), not ${describe(store)}`,
   )

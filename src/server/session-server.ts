@@ -1,0 +1,121 @@
+/**
+ * Serving sessions: their offers, their openings and their ends. docs/protocol.md §6.
+ *
+ * @module
+ */
+
+import { assertFunction } from "../base/options.ts"
+import { describe } from "../base/text.ts"
+import { maxEnvelopeCharacters } from "../envelope/layout.ts"
+import type { Receiving } from "../envelope/receive.ts"
+import { plainProblem } from "../http/problem.ts"
+import { ENVELOPE_TYPE, SESSIONS_PATH } from "../http/wire.ts"
+import { CONFIRMATION } from "../session/handshake.ts"
+import { noSession } from "../session/manager.ts"
+import { isSessionId } from "../session/offer.ts"
+import type { SessionScope } from "../session/receiving.ts"
+import type { Sessions } from "../session/sessions.ts"
+import { envelopeOf, readBody } from "./envelope-of.ts"
+import { report } from "./events.ts"
+import { admit, exchange, type Exchanging, type Handler, refuseSealed } from "./exchange.ts"
+import { Refusal } from "./refusal-error.ts"
+
+/** Answers a request for a session; undefined for any other. */
+export type ServeSessions = (request: Request, terms: Exchanging) => Promise<Response> | undefined
+
+/** A hello has 52 characters. */
+const MAX_HELLO_BYTES = 64
+/** An opening's message has 32. */
+const MAX_OPENING_CHARACTERS: number = maxEnvelopeCharacters(64)
+const RETRY_AFTER_SECONDS = 10
+
+type AdmitHandshake = ((request: Request) => boolean | Promise<boolean>) | undefined
+
+const answer = (text: string): Response =>
+  new Response(text, { headers: { "content-type": ENVELOPE_TYPE, "cache-control": "no-store" } })
+
+/** The id in `…/sessions/<sid>`. */
+function idIn(pathname: string): string {
+  const id = pathname.slice(SESSIONS_PATH.length + 1)
+  // whatever it is, it is not the id of a session here
+  if (!isSessionId(id)) throw noSession()
+  return id
+}
+
+/**
+ * Reads the options `sessions` and `admitHandshake`.
+ *
+ * @throws `TypeError` naming the option.
+ */
+export function sessionServer(
+  sessions: Sessions,
+  { manager, origin, gate }: SessionScope,
+  receiving: Receiving,
+  admitHandshake: AdmitHandshake,
+): ServeSessions {
+  if (admitHandshake !== undefined) assertFunction(admitHandshake, "options.admitHandshake")
+
+  async function assertAdmitted(request: Request): Promise<void> {
+    const answered: unknown = admitHandshake === undefined || (await admitHandshake(request))
+    if (answered === true) return
+    if (answered === false) throw new Refusal(429, RETRY_AFTER_SECONDS)
+    throw new TypeError(`options.admitHandshake must give true or false, not ${describe(answered)}`)
+  }
+
+  /** Steps 1 and 2. */
+  async function offer(request: Request): Promise<Response> {
+    await assertAdmitted(request)
+    if (request.headers.has("content-encoding")) throw new Refusal(415)
+    const hello = await readBody(request, MAX_HELLO_BYTES)
+    return answer(await manager.offer(hello ?? "", origin))
+  }
+
+  /** Step 3. */
+  async function open(request: Request, id: string, terms: Exchanging): Promise<Response> {
+    await assertAdmitted(request)
+    const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
+    const { replay, findSigner, signatureRequired } = receiving
+    const reading = { origin, replay, findSigner, signatureRequired, ...(gate && { gate }) }
+    const received = await manager.receiveOpening(id, envelope, reading)
+    const opened = await admit(received)
+    if (typeof opened === "string") return refuseSealed(received, opened, request, terms)
+    void report(terms.onEvent, { type: "session-opened", session: id, signer: opened.signer })
+    return answer((await received.reply(CONFIRMATION)).envelope)
+  }
+
+  /** A session ends by its own message only. */
+  function logout(id: string, terms: Exchanging): Handler {
+    return async (_, { session, signer }) => {
+      if (session !== id) {
+        const { status, headers, body } = plainProblem(403, "A session ends by a message in it")
+        return new Response(body, {
+          status,
+          headers: headers.map(([name, value]): [string, string] => [name, value]),
+        })
+      }
+      await sessions.end(id)
+      void report(terms.onEvent, { type: "session-ended", session: id, signer })
+      return new Response(null, { status: 204 })
+    }
+  }
+
+  async function serve(request: Request, pathname: string, terms: Exchanging): Promise<Response> {
+    const { method } = request
+    if (pathname === SESSIONS_PATH) {
+      if (method === "POST") return offer(request)
+      throw new Refusal(405)
+    }
+    if (method === "POST") return open(request, idIn(pathname), terms)
+    if (method === "DELETE") {
+      const id = idIn(pathname)
+      return exchange(request, "high", logout(id, terms), { ...terms, idempotency: undefined })
+    }
+    throw new Refusal(405)
+  }
+
+  return (request, terms) => {
+    const { pathname } = new URL(request.url)
+    const isForUs = pathname === SESSIONS_PATH || pathname.startsWith(`${SESSIONS_PATH}/`)
+    return isForUs ? serve(request, pathname, terms) : undefined
+  }
+}
