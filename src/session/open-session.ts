@@ -87,7 +87,7 @@ function readPins(pins: readonly string[]): string[] {
 }
 
 function readTransport(transport: SessionTransport): SessionTransport {
-  const { offer, open } = (transport as Partial<SessionTransport> | undefined) ?? {}
+  const { offer, open } = (transport) ?? {}
   if (typeof offer === "function" && typeof open === "function") return transport
   throw new TypeError(`options.transport must have offer and open, not ${describe(transport)}`)
 }
