@@ -15,6 +15,7 @@ export type {
   FailureEvent,
   ProgressEvent,
   RetryEvent,
+  SessionEvent,
   TimeOffsetEvent,
 } from "./client/events.ts"
 export type { ClientOptions, RetryOptions } from "./client/options.ts"

@@ -7,17 +7,15 @@
 import { SealwireError } from "../base/errors.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { replyReader } from "../envelope/reply.ts"
-import { sealTo } from "../envelope/seal.ts"
 import { readProblem } from "../http/problem.ts"
-import { ENVELOPE_HEADER, ENVELOPE_TYPE, httpContext, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
-import type { PublicKey } from "../keys/key.ts"
+import { ENVELOPE_HEADER, ENVELOPE_TYPE, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
 import { type Answer, isRedirect, readAnswer, unsealed } from "./answer.ts"
 import { discard, type OnBytes } from "./body.ts"
 import type { CorrectedClock } from "./corrected-clock.ts"
 import { Deadline } from "./deadline.ts"
 import type { Emit } from "./events.ts"
-import type { KeySource } from "./keys.ts"
 import type { Settings } from "./options.ts"
+import type { Recipient, Target } from "./recipient.ts"
 import type { Operation } from "./request.ts"
 import { responseOf } from "./response.ts"
 import { mayPass, type Outcome, parseRetryAfter } from "./retry.ts"
@@ -29,7 +27,7 @@ export type End = Outcome &
 /** What attempts share. */
 export interface Sender {
   readonly settings: Settings
-  readonly keys: KeySource
+  readonly recipient: Recipient
   readonly clock: CorrectedClock
   readonly emit: Emit
 }
@@ -101,16 +99,23 @@ function retryOf(answer: Answer, { clock }: Sender): Outcome {
   return { reason, retryAfterMs }
 }
 
+function sessionEnded({ outerStatus = 0 }: SealwireError): SealwireError {
+  return new SealwireError("ERR_NO_SESSION", "the server does not know the session any longer", {
+    outerStatus,
+  })
+}
+
 /** What may follow where no key was to be had: nothing was sent. */
 function withoutKeys(error: unknown): End {
-  const { code, outerStatus } = error instanceof SealwireError ? error : {}
-  const isPassing = code === "ERR_NETWORK" || code === "ERR_TIMEOUT"
+  const { code, outerStatus, retryAfterSeconds } = error instanceof SealwireError ? error : {}
+  const isPassing = code === "ERR_NETWORK" || code === "ERR_TIMEOUT" || code === "ERR_NO_SESSION"
   const isBusy = outerStatus !== undefined && outerStatus !== 200 && mayPass(outerStatus)
-  return { error, reason: isPassing || isBusy ? "no-keys" : undefined }
+  const reason = isPassing || isBusy ? "no-keys" : undefined
+  return { error, reason, retryAfterMs: retryAfterSeconds && retryAfterSeconds * 1000 }
 }
 
 /** What may follow a failure after the envelope was sent. */
-async function failureOf(error: unknown, kid: string, keys: KeySource, deadline: Deadline): Promise<End> {
+async function failureOf(error: unknown, target: Target, deadline: Deadline): Promise<End> {
   if (!(error instanceof SealwireError)) {
     const message = "the request, or the answer to it, was lost"
     return { reason: "network", error: new SealwireError("ERR_NETWORK", message, { cause: error }) }
@@ -118,19 +123,11 @@ async function failureOf(error: unknown, kid: string, keys: KeySource, deadline:
   const { code, outerStatus = 0 } = error
   if (code === "ERR_TIMEOUT") return { reason: "timeout", error }
   if (code !== "ERR_UNSEALED") return { error }
-  // the server has no other way to say that the key is gone (§7); whoever forges this causes one fetch
-  if (outerStatus === 400) {
-    const isNew = await deadline.wait(keys.refresh(kid)).catch(() => false)
-    return { reason: isNew ? "new-key" : undefined, error }
+  if (outerStatus === 400 || outerStatus === 401) {
+    const reason = await deadline.wait(target.refused(outerStatus)).catch(() => undefined)
+    return { reason, error: reason === "no-session" ? sessionEnded(error) : error }
   }
   return { reason: mayPass(outerStatus) ? "unsealed" : undefined, error }
-}
-
-/** Seals to a key; the reader opens the one reply to exactly that. */
-async function sealOperation({ message }: Operation, to: PublicKey, sender: Sender): Promise<EnvelopeEnd> {
-  const { origin, signWith } = sender.settings
-  const options = { to, context: httpContext(origin), ...(signWith ? { signWith } : {}) }
-  return sealTo(message, options, { issuedAtSeconds: Math.floor(sender.clock.nowMs() / 1000) })
 }
 
 /** How far an answer has come, for those who watch. */
@@ -144,16 +141,17 @@ function progressOf(operation: Operation, { emit }: Sender, response: Response):
 async function exchange(
   operation: Operation,
   end: EnvelopeEnd,
+  target: Target,
   sender: Sender,
   deadline: Deadline,
 ): Promise<End> {
-  const { settings, keys, clock } = sender
+  const { settings, clock } = sender
   const { maxResponseBytes } = settings
-  const [target, init] = outerRequest(operation, end.envelope, settings)
+  const [url, init] = outerRequest(operation, end.envelope, settings)
   const readReply = await replyReader(end)
   let retryAfterMs: number | undefined
   try {
-    const outer = await deadline.wait(settings.fetch(target, { ...init, signal: deadline.signal }))
+    const outer = await deadline.wait(settings.fetch(url, { ...init, signal: deadline.signal }))
     retryAfterMs = parseRetryAfter(outer.headers.get("retry-after"), clock.nowMs())
     // repeated as little as followed
     if (isRedirect(outer)) {
@@ -162,10 +160,11 @@ async function exchange(
     }
     const onBytes = progressOf(operation, sender, outer)
     const answer = await deadline.wait(readAnswer(outer, { readReply, maxResponseBytes, onBytes }))
+    target.answered()
     const response = responseOf(answer, operation, deadline)
     return refusedBy(answer, sender) ?? { ...retryOf(answer, sender), response, isStream: !!answer.stream }
   } catch (error) {
-    return { ...(await failureOf(error, end.kid, keys, deadline)), retryAfterMs }
+    return { ...(await failureOf(error, target, deadline)), retryAfterMs }
   }
 }
 
@@ -175,16 +174,17 @@ async function sealAndSend(
   attempt: number,
   deadline: Deadline,
 ): Promise<End> {
-  let keys: readonly PublicKey[]
+  let target: Target
+  let end: EnvelopeEnd
   try {
-    keys = await deadline.wait(sender.keys.keys())
+    target = await deadline.wait(sender.recipient.current())
+    end = await target.seal(operation.message, Math.floor(sender.clock.nowMs() / 1000))
   } catch (error) {
     return withoutKeys(error)
   }
-  const end = await sealOperation(operation, keys[0] as PublicKey, sender)
   const { kid, envelope } = end
   sender.emit({ type: "attempt", ...aboutOf(operation), attempt, kid, sentBytes: envelope.length })
-  return exchange(operation, end, sender, deadline)
+  return exchange(operation, end, target, sender, deadline)
 }
 
 /**

@@ -7,15 +7,19 @@
 import { encodeBase64url } from "#base64url"
 
 import { SealwireError } from "../base/errors.ts"
+import { SESSIONS_PATH } from "../http/wire.ts"
 import type { PublicKey } from "../keys/key.ts"
 import { aboutOf, attemptOnce, type End, type Sender } from "./attempt.ts"
 import { CorrectedClock } from "./corrected-clock.ts"
 import { type Emit, emitterOf } from "./events.ts"
 import { fixedKeys, type KeySource, PinnedKeys } from "./keys.ts"
 import { type ClientOptions, readSettings, type Settings } from "./options.ts"
-import { type Operation, readOperation } from "./request.ts"
+import { keyRecipient } from "./recipient.ts"
+import { type Operation, type OperationTerms, readOperation } from "./request.ts"
 import { repeat } from "./retry.ts"
 import { platformSeqStore } from "./seq-store.ts"
+import { sharedStates } from "./session-state.ts"
+import { ClientSessions } from "./sessions.ts"
 import { platformTiming, type Timing } from "./timing.ts"
 
 /** A client of one server. */
@@ -27,7 +31,7 @@ export interface Client {
    * The answer's `x-request-id` is the request's. `init.redirect`, `cache`, `credentials`, `mode` and the like have no effect.
    *
    * @throws What is not an answer of the application is thrown, as a `SealwireError` with the `requestId`:
-   *   `ERR_NETWORK`, `ERR_TIMEOUT`, `ERR_UNSEALED`, `ERR_REPLAYED`: **the outcome is unknown**: unless the method is GET or
+   *   `ERR_NETWORK`, `ERR_TIMEOUT`, `ERR_UNSEALED`, `ERR_REPLAYED`, `ERR_NO_SESSION`: **the outcome is unknown**: unless the method is GET or
    *   HEAD, the server may have acted on the request, once;
    *   `ERR_STALE`, `ERR_MISMATCH`, `ERR_KEYS_UNTRUSTED`, `ERR_KEY`: the server did not act on it;
    *   `ERR_TOO_LARGE`: a request above 16 MiB, a GET or HEAD that does not fit a header, or an answer above `maxResponseBytes`.
@@ -42,6 +46,12 @@ export interface Client {
    * @throws `SealwireError` `ERR_NETWORK`, `ERR_TIMEOUT`, `ERR_KEYS_UNTRUSTED` or `ERR_KEY`.
    */
   readonly keys: () => Promise<readonly PublicKey[]>
+  /**
+   * Ends the session, on the server and here; the next request opens another. Without one, it does nothing.
+   *
+   * @throws What the request threw, as `fetch` does. The session is forgotten here all the same.
+   */
+  readonly logout: () => Promise<void>
 }
 
 /** A second effect of these is no other than the first (RFC 9110 §9.2.2); PATCH and POST are not among them. */
@@ -110,6 +120,35 @@ async function perform(operation: Operation, sender: Sender, timing: Timing): Pr
   throw error
 }
 
+/** Pages share a session for one server, one set of pins and one signer. */
+function stateName({ baseUrl, origin, signWith }: Settings): string {
+  return [baseUrl.origin, origin, signWith?.kid ?? ""].join(" ")
+}
+
+function sessionsOf(settings: Settings, clock: CorrectedClock, emit: Emit): ClientSessions | undefined {
+  const { session, trust } = settings
+  if (session === false || !("pins" in trust)) return undefined
+  const states = session === "shared" ? sharedStates(stateName(settings)) : undefined
+  return new ClientSessions({ settings, pins: trust.pins, clock, emit, states })
+}
+
+async function endSession(sessions: ClientSessions, sender: Sender, terms: OperationTerms): Promise<void> {
+  const existing = await sessions.existing()
+  if (!existing) return
+  const { id, target } = existing
+  try {
+    const url = new URL(`${SESSIONS_PATH}/${id}`, terms.baseUrl)
+    const operation = await readOperation(url, { method: "DELETE" }, terms)
+    const recipient = { current: () => Promise.resolve(target) }
+    const end = await attemptOnce(operation, { ...sender, recipient }, 1, terms.budgetMs)
+    if ("response" in end) return
+    const isGone = end.error instanceof SealwireError && end.error.code === "ERR_NO_SESSION"
+    if (!isGone) throw identified(end.error, operation, end.retryAfterMs)
+  } finally {
+    await sessions.drop(id)
+  }
+}
+
 /** The same, with time in the caller's hand. */
 export function createTimedClient(options: ClientOptions, timing: Timing): Client {
   const settings = readSettings(options)
@@ -117,14 +156,17 @@ export function createTimedClient(options: ClientOptions, timing: Timing): Clien
   const emit = emitterOf(settings.onEvent)
   const clock = new CorrectedClock(settings.clock)
   const keys = keySourceOf(settings, clock, timing, emit)
-  const sender = { settings, keys, clock, emit }
+  const sessions = sessionsOf(settings, clock, emit)
+  const sender = { settings, recipient: sessions ?? keyRecipient(keys, settings), clock, emit }
   const generateId = settings.generateId ?? (() => encodeBase64url(backend.randomBytes(16)))
+  const terms = { baseUrl, generateId, budgetMs: retry.budgetMs }
   return Object.freeze({
-    fetch: async (input: string | URL | Request, init?: RequestInit) => {
-      const operation = await readOperation(input, init, { baseUrl, generateId, budgetMs: retry.budgetMs })
-      return perform(operation, sender, timing)
-    },
+    fetch: async (input: string | URL | Request, init?: RequestInit) =>
+      perform(await readOperation(input, init, terms), sender, timing),
     keys: () => keys.keys(),
+    logout: async () => {
+      if (sessions) await endSession(sessions, sender, terms)
+    },
   })
 }
 

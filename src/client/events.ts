@@ -79,6 +79,14 @@ export interface DirectoryFailureEvent {
   readonly code: ErrorCode | undefined
 }
 
+/** A session was opened. */
+export interface SessionEvent {
+  readonly type: "session"
+  readonly id: string
+  /** Unix milliseconds, by this client's clock: its end at the latest. */
+  readonly expiresAtMs: number
+}
+
 /** What a client tells. */
 export type ClientEvent =
   | AttemptEvent
@@ -89,6 +97,7 @@ export type ClientEvent =
   | TimeOffsetEvent
   | DirectoryEvent
   | DirectoryFailureEvent
+  | SessionEvent
 
 /** Tells an event. */
 export type Emit = (event: ClientEvent) => void

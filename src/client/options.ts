@@ -41,6 +41,12 @@ export interface ClientOptions {
   readonly origin?: string
   /** Proves who sends, in each request. Default: nobody. */
   readonly signWith?: SigningKey
+  /**
+   * Sends in a session, which is opened with the first request: one RSA operation for all of them, and what was recorded stays
+   * closed if the server's identity key is stolen later. Needs `pins`, and a server with sessions. `"shared"` keeps it in
+   * IndexedDB, where the pages of one origin share it, under a key that no script can read. Default: false.
+   */
+  readonly session?: boolean | "shared"
   /** Sends what is sealed. Default: the platform's `fetch`. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
   /** Cryptography for the directory and for ids; a key uses its own. Default: the platform's. */
@@ -81,6 +87,7 @@ const OPTIONS = [
   "keys",
   "origin",
   "signWith",
+  "session",
   "fetch",
   "backend",
   "timeoutMs",
@@ -105,6 +112,7 @@ export interface Settings {
   readonly trust: { readonly pins: readonly string[] } | { readonly keys: readonly PublicKey[] }
   readonly origin: string
   readonly signWith: SigningKey | undefined
+  readonly session: boolean | "shared"
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly backend: Backend
   readonly timeoutMs: number
@@ -148,6 +156,14 @@ function readTrust({ pins, keys }: ClientOptions): Settings["trust"] {
   if (list.length === 0) throw new TypeError("options.keys must have at least one key")
   for (const key of list) materialOf(key, "public", "options.keys")
   return { keys: list }
+}
+
+function readSession({ session = false, pins }: ClientOptions): Settings["session"] {
+  if (typeof session !== "boolean" && (session as string) !== "shared") {
+    throw new TypeError(`options.session must be true, false or "shared", not ${describe(session)}`)
+  }
+  if (session === false || pins !== undefined) return session
+  throw new TypeError("options.session needs pins: an offer of a session is believed by its signature")
 }
 
 function readRetry({ retry = {}, budgetMs = 60_000 }: ClientOptions): RetryPolicy {
@@ -209,6 +225,7 @@ export function readSettings(options: ClientOptions): Settings {
     trust: readTrust(options),
     origin: readOrigin(options.origin ?? baseUrl.origin, "options.origin"),
     signWith,
+    session: readSession(options),
     fetch,
     backend,
     timeoutMs,

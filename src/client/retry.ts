@@ -10,13 +10,14 @@ import type { Timing } from "./timing.ts"
 /**
  * Why a request may be sent again.
  *
- * - `no-keys`: the key directory could not be had. Nothing was sent.
+ * - `no-keys`: the key directory, or a session, could not be had. Nothing was sent.
  * - `stale`: the server has said its time (sealed). Nothing ran.
  * - `rate-limited`: the server has said when to come again (sealed). Nothing ran.
  * - `unavailable`: an application's 429 or 503 with `Retry-After` (sealed).
  * - `network`, `timeout`: no answer.
  * - `unsealed`: what came is not a sealed answer, and its status says that another try may help.
  * - `new-key`: the uniform refusal, and the server has another key now.
+ * - `no-session`: the server does not know the session (unsealed). The next attempt is in another one.
  * - `replayed`: a copy of this attempt came first (sealed). What became of it is not known.
  */
 export type RetryReason =
@@ -28,6 +29,7 @@ export type RetryReason =
   | "timeout"
   | "unsealed"
   | "new-key"
+  | "no-session"
   | "replayed"
 
 interface Rule {
@@ -46,8 +48,12 @@ const RULES: Readonly<Record<RetryReason, Rule>> = {
   timeout: { nothingRan: false, atOnce: false },
   unsealed: { nothingRan: false, atOnce: false },
   "new-key": { nothingRan: false, atOnce: true },
+  "no-session": { nothingRan: false, atOnce: true },
   replayed: { nothingRan: false, atOnce: false },
 }
+
+/** The one retry with the server's time, or in another session, is no failure, and counts as none. */
+const CORRECTED_ONCE: readonly RetryReason[] = ["stale", "no-session"]
 
 /** How often and how long. */
 export interface RetryPolicy {
@@ -95,14 +101,16 @@ function delayMsOf(
 export async function repeat<End extends Outcome>(run: Repetition<End>): Promise<End> {
   const { policy, timing, repeatable, signal } = run
   const startMs = timing.now()
-  let corrections = 0
+  const corrected = new Set<RetryReason>()
   for (let number = 1; ; number++) {
     const outcome = await run.attempt(number, policy.budgetMs - (timing.now() - startMs))
     const { reason } = outcome
     if (reason === undefined || !(repeatable || RULES[reason].nothingRan)) return outcome
-    // the one retry with the server's time is no failure, and counts as none
-    if (reason === "stale" ? corrections++ > 0 : number - corrections >= policy.attempts) return outcome
-    const delayMs = delayMsOf(outcome, number - corrections, run)
+    if (CORRECTED_ONCE.includes(reason)) {
+      if (corrected.has(reason)) return outcome
+      corrected.add(reason)
+    } else if (number - corrected.size >= policy.attempts) return outcome
+    const delayMs = delayMsOf(outcome, number - corrected.size, run)
     if (timing.now() - startMs + delayMs >= policy.budgetMs) return outcome
     run.onRetry(reason, number, delayMs)
     if (delayMs > 0) await timing.sleep(delayMs, signal)

@@ -135,6 +135,43 @@ export interface EndpointTerms extends Exchanging {
   readonly refusalFloorMs: number
 }
 
+type Gate = ReturnType<typeof unwrapGate>
+
+function readReceiving(
+  { keys, replay, signedBy, knownSigners }: EndpointOptions,
+  origin: string,
+  maxMessageBytes: number,
+  gate: Gate,
+): Receiving {
+  const select = keySelector(keys, "options.keys")
+  return {
+    type: "sw1",
+    maxMessageBytes,
+    select: (kid) => {
+      const key = select(kid)
+      return key && gate(key)
+    },
+    contextHash: (backend) => readContext(httpContext(origin))(backend),
+    replay,
+    ...signerPolicy(signedBy, knownSigners),
+  }
+}
+
+function readSessions(
+  { sessions, admitHandshake }: EndpointOptions,
+  origin: string,
+  receiving: Receiving,
+  gate: Gate,
+): Pick<EndpointTerms, "receivingFor" | "serveSessions"> {
+  if (sessions === undefined) return { receivingFor: () => receiving, serveSessions: undefined }
+  const manager = managerOf(sessions, "options.sessions")
+  const scope = { manager, origin, context: encodeAscii(httpContext(origin)), gate }
+  return {
+    receivingFor: (envelope) => receivingIn(scope, envelope, receiving),
+    serveSessions: sessionServer({ sessions, scope, receiving, admitHandshake }),
+  }
+}
+
 /**
  * Reads the options.
  *
@@ -142,7 +179,7 @@ export interface EndpointTerms extends Exchanging {
  */
 export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   assertOptions(options, "options", OPTIONS)
-  const { keys, replay, signedBy, knownSigners, directory, onEvent } = options
+  const { keys, replay, directory, onEvent } = options
   const {
     pathPrefix = "",
     maxPendingUnwraps = 256,
@@ -161,21 +198,8 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   }
   if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
   const maxMessageBytes = messageLimit(options.maxMessageBytes ?? 1_048_576)
-  const select = keySelector(keys, "options.keys")
   const gate = unwrapGate(maxPendingUnwraps)
-  const receiving: Receiving = {
-    type: "sw1",
-    maxMessageBytes,
-    select: (kid) => {
-      const key = select(kid)
-      return key && gate(key)
-    },
-    contextHash: (backend) => readContext(httpContext(origin))(backend),
-    replay,
-    ...signerPolicy(signedBy, knownSigners),
-  }
-  const manager = options.sessions && managerOf(options.sessions, "options.sessions")
-  const scope = manager && { manager, origin, context: encodeAscii(httpContext(origin)), gate }
+  const receiving = readReceiving(options, origin, maxMessageBytes, gate)
   return {
     origin,
     pathPrefix,
@@ -190,8 +214,6 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
     refusalFloorMs,
     onEvent,
     receiving,
-    receivingFor: scope ? (envelope) => receivingIn(scope, envelope, receiving) : () => receiving,
-    serveSessions:
-      options.sessions && scope && sessionServer(options.sessions, scope, receiving, options.admitHandshake),
+    ...readSessions(options, origin, receiving, gate),
   }
 }

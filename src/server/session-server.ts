@@ -42,80 +42,76 @@ function idIn(pathname: string): string {
   return id
 }
 
+/** What serving sessions takes. */
+interface Serving {
+  readonly sessions: Sessions
+  readonly scope: SessionScope
+  readonly receiving: Receiving
+  readonly admitHandshake: AdmitHandshake
+}
+
+async function assertAdmitted(request: Request, { admitHandshake }: Serving): Promise<void> {
+  const answered: unknown = admitHandshake === undefined || (await admitHandshake(request))
+  if (answered === true) return
+  if (answered === false) throw new Refusal(429, RETRY_AFTER_SECONDS)
+  throw new TypeError(`options.admitHandshake must give true or false, not ${describe(answered)}`)
+}
+
+/** Steps 1 and 2. */
+async function offer(request: Request, serving: Serving): Promise<Response> {
+  await assertAdmitted(request, serving)
+  if (request.headers.has("content-encoding")) throw new Refusal(415)
+  const hello = await readBody(request, MAX_HELLO_BYTES)
+  const { manager, origin } = serving.scope
+  return answer(await manager.offer(hello ?? "", origin))
+}
+
+/** Step 3. */
+async function open(request: Request, id: string, serving: Serving, terms: Exchanging): Promise<Response> {
+  await assertAdmitted(request, serving)
+  const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
+  const { manager, origin, gate } = serving.scope
+  const { replay, findSigner, signatureRequired } = serving.receiving
+  const reading = { origin, replay, findSigner, signatureRequired, ...(gate && { gate }) }
+  const received = await manager.receiveOpening(id, envelope, reading)
+  const opened = await admit(received)
+  if (typeof opened === "string") return refuseSealed(received, opened, request, terms)
+  void report(terms.onEvent, { type: "session-opened", session: id, signer: opened.signer })
+  return answer((await received.reply(CONFIRMATION)).envelope)
+}
+
+/** A session ends by its own message only. */
+function logout(id: string, { sessions }: Serving, terms: Exchanging): Handler {
+  return async (_, { session, signer }) => {
+    if (session !== id) {
+      const { status, headers, body } = plainProblem(403, "A session ends by a message in it")
+      return new Response(body, { status, headers: Object.fromEntries(headers) })
+    }
+    await sessions.end(id)
+    void report(terms.onEvent, { type: "session-ended", session: id, signer })
+    return new Response(null, { status: 204 })
+  }
+}
+
+async function serve(request: Request, path: string, serving: Serving, terms: Exchanging): Promise<Response> {
+  const { method } = request
+  if (path === SESSIONS_PATH && method === "POST") return offer(request, serving)
+  if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
+  const id = idIn(path)
+  if (method === "POST") return open(request, id, serving, terms)
+  return exchange(request, "high", logout(id, serving, terms), { ...terms, idempotency: undefined })
+}
+
 /**
  * Reads the options `sessions` and `admitHandshake`.
  *
  * @throws `TypeError` naming the option.
  */
-export function sessionServer(
-  sessions: Sessions,
-  { manager, origin, gate }: SessionScope,
-  receiving: Receiving,
-  admitHandshake: AdmitHandshake,
-): ServeSessions {
-  if (admitHandshake !== undefined) assertFunction(admitHandshake, "options.admitHandshake")
-
-  async function assertAdmitted(request: Request): Promise<void> {
-    const answered: unknown = admitHandshake === undefined || (await admitHandshake(request))
-    if (answered === true) return
-    if (answered === false) throw new Refusal(429, RETRY_AFTER_SECONDS)
-    throw new TypeError(`options.admitHandshake must give true or false, not ${describe(answered)}`)
-  }
-
-  /** Steps 1 and 2. */
-  async function offer(request: Request): Promise<Response> {
-    await assertAdmitted(request)
-    if (request.headers.has("content-encoding")) throw new Refusal(415)
-    const hello = await readBody(request, MAX_HELLO_BYTES)
-    return answer(await manager.offer(hello ?? "", origin))
-  }
-
-  /** Step 3. */
-  async function open(request: Request, id: string, terms: Exchanging): Promise<Response> {
-    await assertAdmitted(request)
-    const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
-    const { replay, findSigner, signatureRequired } = receiving
-    const reading = { origin, replay, findSigner, signatureRequired, ...(gate && { gate }) }
-    const received = await manager.receiveOpening(id, envelope, reading)
-    const opened = await admit(received)
-    if (typeof opened === "string") return refuseSealed(received, opened, request, terms)
-    void report(terms.onEvent, { type: "session-opened", session: id, signer: opened.signer })
-    return answer((await received.reply(CONFIRMATION)).envelope)
-  }
-
-  /** A session ends by its own message only. */
-  function logout(id: string, terms: Exchanging): Handler {
-    return async (_, { session, signer }) => {
-      if (session !== id) {
-        const { status, headers, body } = plainProblem(403, "A session ends by a message in it")
-        return new Response(body, {
-          status,
-          headers: headers.map(([name, value]): [string, string] => [name, value]),
-        })
-      }
-      await sessions.end(id)
-      void report(terms.onEvent, { type: "session-ended", session: id, signer })
-      return new Response(null, { status: 204 })
-    }
-  }
-
-  async function serve(request: Request, pathname: string, terms: Exchanging): Promise<Response> {
-    const { method } = request
-    if (pathname === SESSIONS_PATH) {
-      if (method === "POST") return offer(request)
-      throw new Refusal(405)
-    }
-    if (method === "POST") return open(request, idIn(pathname), terms)
-    if (method === "DELETE") {
-      const id = idIn(pathname)
-      return exchange(request, "high", logout(id, terms), { ...terms, idempotency: undefined })
-    }
-    throw new Refusal(405)
-  }
-
+export function sessionServer(serving: Serving): ServeSessions {
+  if (serving.admitHandshake !== undefined) assertFunction(serving.admitHandshake, "options.admitHandshake")
   return (request, terms) => {
     const { pathname } = new URL(request.url)
     const isForUs = pathname === SESSIONS_PATH || pathname.startsWith(`${SESSIONS_PATH}/`)
-    return isForUs ? serve(request, pathname, terms) : undefined
+    return isForUs ? serve(request, pathname, serving, terms) : undefined
   }
 }

@@ -87,8 +87,8 @@ function readPins(pins: readonly string[]): string[] {
 }
 
 function readTransport(transport: SessionTransport): SessionTransport {
-  const { offer, open } = (transport) ?? {}
-  if (typeof offer === "function" && typeof open === "function") return transport
+  const members = (transport as Partial<SessionTransport> | undefined) ?? {}
+  if (typeof members.offer === "function" && typeof members.open === "function") return transport
   throw new TypeError(`options.transport must have offer and open, not ${describe(transport)}`)
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type Bytes, concat, concatPrefixed } from "../base/bytes.ts"
+import { SealwireError } from "../base/errors.ts"
 import { encodeAscii, type Label, label } from "../base/text.ts"
 import type { Backend, CryptoKeyLike, MaybePromise } from "../crypto/backend.ts"
 import { expand } from "../crypto/derive.ts"
@@ -38,7 +39,7 @@ export class SecretBytes implements SessionSecret {
   }
 
   expand(name: Label, data: Bytes): MaybePromise<Bytes> {
-    if (!this.#bytes) throw new Error("the session has ended")
+    if (!this.#bytes) throw new SealwireError("ERR_NO_SESSION", "the session has ended")
     return expand(this.#backend, this.#bytes, name, data)
   }
 

@@ -195,7 +195,7 @@ describe("an endpoint with sessions", () => {
   it("gives no offer while the pool is empty: 503, and when to come again", async () => {
     const keyPool = createKeyPool({
       size: 1,
-      backend: { ...backend, generateRsa: () => new Promise(() => {}) },
+      backend: { ...backend, generateRsa: () => new Promise<never>(() => undefined) },
     })
     const endpoint = await serving({ keyPool })
     const refused = await endpoint.handle(post(PATH, `{"cn":"${"A".repeat(43)}"}`), unreachable)
