@@ -1,40 +1,79 @@
-/** `npm run demo [-- --check]`: real input through the built package. `--check` says only which steps had their outcome. */
+/**
+ * `npm run demo [-- --port N] [-- --max-age SECONDS] [-- --check]`: a bank with a sealed API and a page, on loopback.
+ * It says where it listens, and ends on SIGINT or SIGTERM. `--check` goes through every step from Node instead of waiting for a browser.
+ */
 
-import { printFailure, printHeading, printLines, printStep } from "./screen.js"
-import { tell } from "./story.js"
+import { parseArgs } from "node:util"
 
-const [option, ...others] = process.argv.slice(2)
-if ((option !== undefined && option !== "--check") || others.length > 0) {
-  printFailure("usage: npm run demo [-- --check]")
-  process.exit(2)
+import { check } from "./check.js"
+import { printFailure } from "./screen.js"
+import { startDemo } from "./server.js"
+
+const USAGE = `usage: npm run demo [-- OPTIONS]
+
+  --port N           listen there on 127.0.0.1 (default: a free port)
+  --max-age SECONDS  oldest message that counts, 1 to 3600 (default: 30; with --check: 3)
+  --check            go through every step from Node; exit 0 only if each had its outcome
+`
+
+/**
+ * @param {string | undefined} text
+ * @param {string} name
+ * @param {number} least
+ * @param {number} most
+ */
+function wholeNumber(text, name, least, most) {
+  if (text === undefined) return undefined
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= least && number <= most) return number
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, not "${text}"`)
 }
-const isCheck = option === "--check"
-let steps = 0
 
-/** @type {import("./story.js").Step} */
-async function step(title, run) {
-  const number = ++steps
-  /** @type {[label: string, value: string][]} */
-  const lines = []
-  const start = performance.now()
-  try {
-    const result = await run((label, value) => lines.push([label, value]))
-    printStep(number, title, performance.now() - start, true)
-    if (!isCheck) printLines(lines)
-    return result
-  } catch (error) {
-    printStep(number, title, performance.now() - start, false)
-    throw new Error(`step ${number} failed: ${title}`, { cause: error })
+function readArguments() {
+  const options = /** @type {const} */ ({
+    port: { type: "string" },
+    "max-age": { type: "string" },
+    check: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  })
+  const { values } = parseArgs({ options })
+  return {
+    port: wholeNumber(values.port, "--port", 0, 65_535) ?? 0,
+    maxAgeSeconds: wholeNumber(values["max-age"], "--max-age", 1, 3600) ?? (values.check ? 3 : 30),
+    isCheck: values.check,
+    isHelp: values.help,
   }
 }
 
+/**
+ * Calls `end` when this process should end.
+ *
+ * @param {() => void} end
+ */
+function onEnd(end) {
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, end)
+  // npm hands a signal to the shell between, and that one dies of it without handing it on
+  const parent = process.ppid
+  const isNpm = process.env["npm_lifecycle_event"] === "demo"
+  if (isNpm) setInterval(() => process.ppid !== parent && end(), 200).unref()
+}
+
+/** @param {{ port: number, maxAgeSeconds: number }} options */
+async function serve(options) {
+  const demo = await startDemo(options)
+  onEnd(() => void demo.close())
+  console.log(`ready ${demo.origin}`)
+  console.log(JSON.stringify({ identity: demo.identity, directory: demo.directory }))
+}
+
 try {
-  printHeading(`Sealwire on Node ${process.versions.node}`)
-  await tell(step)
-  printHeading(`All ${steps} steps had their outcome. (Times: first calls, cold.)`)
+  const { isCheck, isHelp, ...options } = readArguments()
+  if (isHelp) console.log(USAGE)
+  else if (isCheck) process.exitCode = (await check(options)) ? 0 : 1
+  else await serve(options)
 } catch (error) {
-  const { message, cause } = /** @type {Error} */ (error)
-  const [reason = ""] = String(cause).split("\n") // an assertion shows both sides after its first line
-  printFailure(`\n${message}\n${reason}`)
-  process.exitCode = 1
+  const { message, code = "" } = /** @type {Error & { code?: string }} */ (error)
+  const isUsage = error instanceof RangeError || code.startsWith("ERR_PARSE_ARGS")
+  printFailure(isUsage ? `${message}\n\n${USAGE}` : message)
+  process.exitCode = isUsage ? 2 : 1
 }

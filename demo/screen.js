@@ -36,6 +36,9 @@ function wrap(text, width) {
   return [...lines, line].map((each) => each.trimEnd())
 }
 
+/** @typedef {(label: string, value: string) => void} Say */
+/** @typedef {<T>(title: string, run: (say: Say) => T | Promise<T>) => Promise<T>} Step */
+
 /** @param {string} text */
 export function printHeading(text) {
   console.log(`\n${paint("bold", wrap(text, columns).join("\n"))}\n`)
@@ -47,7 +50,7 @@ export function printHeading(text) {
  * @param {number} ms
  * @param {boolean} passed
  */
-export function printStep(number, title, ms, passed) {
+function printStep(number, title, ms, passed) {
   const mark = passed ? paint("green", "✓") : paint("red", "✗")
   const lines = wrap(title, columns - INDENT - 10)
   const time = duration(ms).padStart(columns - INDENT - (lines.at(-1) ?? "").length)
@@ -57,7 +60,7 @@ export function printStep(number, title, ms, passed) {
 }
 
 /** @param {[label: string, value: string][]} lines */
-export function printLines(lines) {
+function printLines(lines) {
   for (const [label, value] of lines) {
     const text = wrap(value, columns - HANGING.length).join(`\n${HANGING}`)
     console.log(`${" ".repeat(INDENT)}${paint("dim", label.padEnd(LABEL_COLUMNS))}${text}`)
@@ -68,4 +71,29 @@ export function printLines(lines) {
 /** @param {string} text */
 export function printFailure(text) {
   console.error(paint("red", text))
+}
+
+/** Steps, numbered: each is printed with what it has to say, and passed on if it throws. */
+export function createSteps() {
+  let count = 0
+  let failed = false
+  /** @type {Step} */
+  async function step(title, run) {
+    const number = ++count
+    /** @type {[label: string, value: string][]} */
+    const lines = []
+    const start = performance.now()
+    try {
+      const result = await run((label, value) => lines.push([label, value]))
+      printStep(number, title, performance.now() - start, true)
+      printLines(lines)
+      return result
+    } catch (error) {
+      failed = true
+      printStep(number, title, performance.now() - start, false)
+      printLines([["failed", String(error)]])
+      throw error
+    }
+  }
+  return { step, ended: () => ({ count, failed }) }
 }
