@@ -3,9 +3,10 @@ import "./tools/map-group-by.ts"
 import { existsSync } from "node:fs"
 
 import { playwright } from "@vitest/browser-playwright"
-import { defineConfig } from "vitest/config"
+import { defineConfig, type TestProjectConfiguration } from "vitest/config"
 import type { BrowserInstanceOption } from "vitest/node"
 
+import { chromium, firefox } from "./tools/browsers.ts"
 import { sourceAliases } from "./tools/sources.ts"
 import { webkitgtk } from "./tools/webkitgtk.ts"
 
@@ -15,35 +16,20 @@ interface Browser {
   instance: BrowserInstanceOption
 }
 
-const CHROMIUM = "/usr/bin/chromium"
-const FIREFOX = "/usr/bin/firefox-esr"
-
-/** As root Chromium needs --no-sandbox; the rest keeps it from talking to anyone but the tests. */
-const CHROMIUM_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-]
-
 /** Debian's browsers. */
 const browsers: Record<string, Browser> = {
   chromium: {
-    program: CHROMIUM,
+    program: chromium.executablePath,
     instance: {
       browser: "chromium",
-      provider: playwright({ launchOptions: { executablePath: CHROMIUM, args: CHROMIUM_ARGS } }),
+      provider: playwright({ launchOptions: chromium }),
     },
   },
   firefox: {
-    program: FIREFOX,
+    program: firefox.executablePath,
     instance: {
       browser: "firefox",
-      // a channel makes playwright drive an unpatched Firefox, by WebDriver BiDi
-      provider: playwright({ launchOptions: { channel: "moz-firefox", executablePath: FIREFOX } }),
+      provider: playwright({ launchOptions: firefox }),
     },
   },
   webkitgtk: {
@@ -61,21 +47,30 @@ function isInstalled([name, { program }]: [string, Browser]): boolean {
   return false
 }
 
+/** Pages as users have them: driven from Node, in browsers that the tests start themselves. */
+const pages: TestProjectConfiguration = {
+  resolve: { alias: sourceAliases("node") },
+  test: { name: "pages", include: ["test/browser/*.test.ts"], testTimeout: 60_000, maxWorkers: 1 },
+}
+
 export default defineConfig({
   test: {
-    projects: Object.entries(browsers)
-      .filter(isInstalled)
-      .map(([name, { instance }]) => ({
-        resolve: { alias: sourceAliases("web") },
-        test: {
-          name,
-          provide: { browser: name },
-          include: ["test/runtimes/*.test.ts"],
-          testTimeout: 60_000,
-          // WebKitGTK cannot unwrap one random content key in 256: see test/runtimes/vitest.test.ts
-          retry: name === "webkitgtk" ? 2 : 0,
-          browser: { enabled: true, headless: true, screenshotFailures: false, instances: [instance] },
-        },
-      })),
+    projects: [
+      pages,
+      ...Object.entries(browsers)
+        .filter(isInstalled)
+        .map(([name, { instance }]) => ({
+          resolve: { alias: sourceAliases("web") },
+          test: {
+            name,
+            provide: { browser: name },
+            include: ["test/runtimes/*.test.ts"],
+            testTimeout: 60_000,
+            // WebKitGTK cannot unwrap one random content key in 256: see test/runtimes/vitest.test.ts
+            retry: name === "webkitgtk" ? 2 : 0,
+            browser: { enabled: true, headless: true, screenshotFailures: false, instances: [instance] },
+          },
+        })),
+    ],
   },
 })

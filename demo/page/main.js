@@ -43,7 +43,7 @@ async function readAccount() {
 
 function readForm() {
   const data = new FormData(/** @type {HTMLFormElement} */ (byId("transfer")))
-  const cents = Math.round(Number(data.get("amount")) * 100)
+  const cents = Math.round(Number(String(data.get("amount")).replace(",", ".")) * 100)
   return JSON.stringify({ to: data.get("to"), cents, reference: data.get("reference") })
 }
 
