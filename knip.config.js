@@ -3,6 +3,10 @@ import { doors, platformModules } from "./tools/doors.js"
 export default {
   entry: [
     "test/runtimes/plain.ts",
+    // bundled by name, for pages and for other runtimes
+    "demo/page/main.js",
+    "test/browser/program.ts",
+    "test/runtimes/servers/{bun,deno,node}.ts",
     "bench/**/*.{js,mjs,ts}",
     // started as processes of their own
     "test/support/*-{claims,victim}.ts",

@@ -50,7 +50,14 @@ function isInstalled([name, { program }]: [string, Browser]): boolean {
 /** Pages as users have them: driven from Node, in browsers that the tests start themselves. */
 const pages: TestProjectConfiguration = {
   resolve: { alias: sourceAliases("node") },
-  test: { name: "pages", include: ["test/browser/*.test.ts"], testTimeout: 60_000, maxWorkers: 1 },
+  test: {
+    name: "pages",
+    include: ["test/browser/*.test.ts"],
+    maxWorkers: 1,
+    // against hanging, not slowness: a browser may take its time on a busy machine
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+  },
 }
 
 export default defineConfig({

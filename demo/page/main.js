@@ -42,9 +42,10 @@ async function readAccount() {
 }
 
 function readForm() {
-  const data = new FormData(/** @type {HTMLFormElement} */ (byId("transfer")))
-  const cents = Math.round(Number(String(data.get("amount")).replace(",", ".")) * 100)
-  return JSON.stringify({ to: data.get("to"), cents, reference: data.get("reference") })
+  /** @param {string} id */
+  const valueOf = (id) => /** @type {HTMLInputElement} */ (byId(id)).value
+  const cents = Math.round(Number(valueOf("amount").replace(",", ".")) * 100)
+  return JSON.stringify({ to: valueOf("to"), cents, reference: valueOf("reference") })
 }
 
 async function send() {

@@ -48,9 +48,13 @@ export function inBrowsers(names: readonly string[], define: (open: OpenPage, na
       let browser: Browser
       beforeAll(async () => {
         browser = await type.launch(launch)
-      }, 120_000)
+      })
       afterAll(() => browser.close())
-      define(async ({ width = 1200 } = {}) => browser.newPage({ viewport: { width, height: 900 } }), name)
+      define(async ({ width = 1200 } = {}) => {
+        const page = await browser.newPage({ viewport: { width, height: 900 } })
+        page.setDefaultTimeout(120_000)
+        return page
+      }, name)
     })
   }
 }
