@@ -4,11 +4,11 @@ import { once } from "node:events"
 import { createServer } from "node:http"
 
 import { createReplayGuard, memoryStore } from "sealwire"
+import { createListener } from "sealwire/adapters/node"
 import { createKeyRing, generateKeyPair, generateSigningKeyPair } from "sealwire/keys"
 import { createEndpoint, memoryIdempotencyStore } from "sealwire/server"
 
 import { createBank } from "./bank.js"
-import { createListener } from "./node-bridge.js"
 import { answerWith, readPage } from "./page.js"
 
 /** @typedef {import("sealwire/server").EndpointEvent} EndpointEvent */

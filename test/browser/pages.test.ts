@@ -3,9 +3,9 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 
-import { getRequestListener } from "@hono/node-server"
+import { createListener } from "sealwire/adapters/node"
 import { exportJwk, generateSigningKeyPair } from "sealwire/keys"
-import { createEndpoint } from "sealwire/server"
+import { createEndpoint, type Endpoint } from "sealwire/server"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
 import { bundleProgram, inBrowsers, INSECURE_HOST, type OpenPage } from "../support/pages.ts"
@@ -37,17 +37,19 @@ async function serve(host: string): Promise<Served> {
     directory: { identity, seq: () => seq },
   })
   const seen: string[] = []
-  server.on(
-    "request",
-    getRequestListener(async (outer) => {
+  const watched: Endpoint = {
+    ...endpoint,
+    async handle(outer, next) {
       if (outer.method === "POST") seen.push(await outer.clone().text())
-      return endpoint.handle(outer, async (request) =>
-        request.method === "GET"
-          ? new Response("<!doctype html><title>empty</title>", { headers: { "content-type": "text/html" } })
-          : new Response(`you said ${await request.text()}`),
-      )
-    }),
+      return endpoint.handle(outer, next)
+    },
+  }
+  const listener = createListener(watched, async (request) =>
+    request.method === "GET"
+      ? new Response("<!doctype html><title>empty</title>", { headers: { "content-type": "text/html" } })
+      : new Response(`you said ${await request.text()}`),
   )
+  server.on("request", listener)
   return { origin, pin: identity.kid, seen, server }
 }
 

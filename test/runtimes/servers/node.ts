@@ -1,8 +1,8 @@
 import { createServer } from "node:http"
 
-import { getRequestListener } from "@hono/node-server"
+import { createListener } from "sealwire/adapters/node"
 
 import { createService } from "./service.ts"
 
 const { host, port, endpoint, handler, ready } = await createService()
-createServer(getRequestListener((request) => endpoint.handle(request, handler))).listen(port, host, ready)
+createServer(createListener(endpoint, handler)).listen(port, host, ready)
