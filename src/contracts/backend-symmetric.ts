@@ -258,7 +258,50 @@ function openRefusalCases({ backend, reference }: BackendPair): ContractCase[] {
   ]
 }
 
+function keptKeyCases({ backend, reference }: BackendPair): ContractCase[] {
+  return [
+    {
+      name: "seals and opens with a kept AES key as with its bytes, also when those are gone",
+      async run() {
+        const bytes = new Uint8Array(KEY)
+        const kept = await backend.importAesKey(bytes)
+        bytes.fill(0)
+        for (const length of [0, 1, 16_384]) {
+          const plaintext = sample(length)
+          const [here, there] = [
+            await kept.seal(IV, AAD, plaintext),
+            await reference.sealAesGcm(KEY, IV, AAD, plaintext),
+          ]
+          assertEqual(
+            concat(here.ciphertext, here.tag),
+            concat(there.ciphertext, there.tag),
+            "what is sealed",
+          )
+          assertEqual(await kept.open(IV, AAD, there), plaintext, `the plaintext of ${length} bytes`)
+        }
+      },
+    },
+    {
+      name: "refuses other sizes and any change with a kept AES key",
+      async run() {
+        for (const length of [0, 16, 31, 33]) {
+          await assertRangeError(() => backend.importAesKey(sample(length)), `a key of ${length} bytes`)
+        }
+        const kept = await backend.importAesKey(KEY)
+        const sealed = await kept.seal(IV, AAD, sample(40))
+        const short = { ...sealed, tag: sealed.tag.subarray(0, 12) }
+        await assertRangeError(() => kept.seal(sample(16), AAD, sample(40)), "an iv of 16 bytes")
+        await assertRangeError(() => kept.open(sample(16), AAD, sealed), "opening with an iv of 16 bytes")
+        await assertRangeError(() => kept.open(IV, AAD, short), "a tag of 12 bytes")
+        const changed = { ...sealed, ciphertext: flipped(sealed.ciphertext, 3) }
+        await refusal(() => kept.open(IV, AAD, changed), "a changed ciphertext")
+        await refusal(() => kept.open(IV, flipped(AAD, 0), sealed), "another aad")
+      },
+    },
+  ]
+}
+
 /** Cases of the primitives that take plain bytes. */
 export function symmetricCases(pair: BackendPair): ContractCase[] {
-  return [...hashCases(pair), ...sealCases(pair), ...openRefusalCases(pair)]
+  return [...hashCases(pair), ...sealCases(pair), ...openRefusalCases(pair), ...keptKeyCases(pair)]
 }

@@ -82,6 +82,14 @@ export interface AesGcmSealed {
   readonly tag: Bytes
 }
 
+/** An AES-256-GCM key that many calls use, such as those for the chunks of a file: what a platform makes of a key is made once. */
+export interface AesKeyHandle {
+  /** As {@link Backend.sealAesGcm}. */
+  seal(iv: Bytes, aad: Bytes, plaintext: Bytes): MaybePromise<AesGcmSealed>
+  /** As {@link Backend.openAesGcm}. */
+  open(iv: Bytes, aad: Bytes, sealed: AesGcmSealed): MaybePromise<Bytes>
+}
+
 /** A new key pair; the private part can be exported only when it was asked to be. */
 export interface GeneratedPair<PrivateHandle extends KeyHandle> {
   readonly publicJwk: PublicJwk
@@ -116,6 +124,9 @@ export interface Backend {
    * @throws Anything, when the tag does not verify.
    */
   openAesGcm(key: Bytes, iv: Bytes, aad: Bytes, sealed: AesGcmSealed): MaybePromise<Bytes>
+
+  /** Imports an AES key of 32 bytes, for many calls. */
+  importAesKey(key: Bytes): MaybePromise<AesKeyHandle>
 
   /** Imports a recipient's checked public key. */
   importWrapKey(jwk: PublicJwk): MaybePromise<WrapHandle>

@@ -20,6 +20,7 @@ import { decodeBase64url, encodeBase64url } from "../base/base64url.ts"
 import { type Bytes, concat } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import type {
+  AesGcmSealed,
   Backend,
   CryptoKeyLike,
   PrivateJwk,
@@ -117,6 +118,20 @@ const noPrivateRsa = (): never => unsupported("has no private RSA operation", NA
 const noDer = (): never => unsupported("reads and writes no DER or PEM", "give a JWK")
 const noCryptoKey = (): never => unsupported("cannot use a CryptoKey", "give a JWK")
 
+function sealAesGcm(key: Bytes, iv: Bytes, aad: Bytes, plaintext: Bytes): AesGcmSealed {
+  assertBytes(key, "key", KEY_BYTES)
+  assertBytes(iv, "iv", IV_BYTES)
+  const sealed = gcm(key, iv, aad).encrypt(plaintext) as Bytes
+  return { ciphertext: sealed.subarray(0, plaintext.length), tag: sealed.subarray(plaintext.length) }
+}
+
+function openAesGcm(key: Bytes, iv: Bytes, aad: Bytes, { ciphertext, tag }: AesGcmSealed): Bytes {
+  assertBytes(key, "key", KEY_BYTES)
+  assertBytes(iv, "iv", IV_BYTES)
+  assertBytes(tag, "tag", TAG_BYTES)
+  return gcm(key, iv, aad).decrypt(concat(ciphertext, tag))
+}
+
 const isJwk = (source: PrivateJwk | CryptoKeyLike): source is PrivateJwk => "kty" in source
 
 /** Plain TypeScript over noble and `micro-rsa-dsa-dh`. */
@@ -135,18 +150,16 @@ export const noble: Backend = {
     return hmac(sha256, key, data)
   },
 
-  sealAesGcm(key, iv, aad, plaintext) {
-    assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    const sealed = gcm(key, iv, aad).encrypt(plaintext) as Bytes
-    return { ciphertext: sealed.subarray(0, plaintext.length), tag: sealed.subarray(plaintext.length) }
-  },
+  sealAesGcm,
+  openAesGcm,
 
-  openAesGcm(key, iv, aad, { ciphertext, tag }) {
+  importAesKey(key) {
     assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    assertBytes(tag, "tag", TAG_BYTES)
-    return gcm(key, iv, aad).decrypt(concat(ciphertext, tag))
+    const kept = new Uint8Array(key)
+    return {
+      seal: (iv, aad, plaintext) => sealAesGcm(kept, iv, aad, plaintext),
+      open: (iv, aad, sealed) => openAesGcm(kept, iv, aad, sealed),
+    }
   },
 
   importWrapKey(jwk) {

@@ -23,6 +23,8 @@ import { promisify } from "node:util"
 
 import type { Bytes } from "../base/bytes.ts"
 import type {
+  AesGcmSealed,
+  AesKeyHandle,
   Backend,
   CryptoKeyLike,
   Jwk,
@@ -55,6 +57,26 @@ const secretKey = (key: Bytes): Bytes | KeyObject => (WRAPS_KEYS ? createSecretK
 
 const CIPHER = "aes-256-gcm"
 const CIPHER_OPTIONS = { authTagLength: TAG_BYTES }
+
+function sealWith(key: Bytes | KeyObject, iv: Bytes, aad: Bytes, plaintext: Bytes): AesGcmSealed {
+  assertBytes(iv, "iv", IV_BYTES)
+  const cipher = createCipheriv(CIPHER, key, iv, CIPHER_OPTIONS)
+  cipher.setAAD(aad)
+  const ciphertext = cipher.update(plaintext)
+  cipher.final()
+  return { ciphertext, tag: cipher.getAuthTag() }
+}
+
+function openWith(key: Bytes | KeyObject, iv: Bytes, aad: Bytes, { ciphertext, tag }: AesGcmSealed): Bytes {
+  assertBytes(iv, "iv", IV_BYTES)
+  assertBytes(tag, "tag", TAG_BYTES)
+  const decipher = createDecipheriv(CIPHER, key, iv, CIPHER_OPTIONS)
+  decipher.setAAD(aad)
+  decipher.setAuthTag(tag)
+  const plaintext = decipher.update(ciphertext)
+  decipher.final()
+  return plaintext
+}
 
 async function toCryptoKey(
   key: KeyObject,
@@ -125,24 +147,21 @@ export const backend: Backend = {
 
   sealAesGcm(key, iv, aad, plaintext) {
     assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    const cipher = createCipheriv(CIPHER, secretKey(key), iv, CIPHER_OPTIONS)
-    cipher.setAAD(aad)
-    const ciphertext = cipher.update(plaintext)
-    cipher.final()
-    return { ciphertext, tag: cipher.getAuthTag() }
+    return sealWith(secretKey(key), iv, aad, plaintext)
   },
 
-  openAesGcm(key, iv, aad, { ciphertext, tag }) {
+  openAesGcm(key, iv, aad, sealed) {
     assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    assertBytes(tag, "tag", TAG_BYTES)
-    const decipher = createDecipheriv(CIPHER, secretKey(key), iv, CIPHER_OPTIONS)
-    decipher.setAAD(aad)
-    decipher.setAuthTag(tag)
-    const plaintext = decipher.update(ciphertext)
-    decipher.final()
-    return plaintext
+    return openWith(secretKey(key), iv, aad, sealed)
+  },
+
+  importAesKey(key): AesKeyHandle {
+    assertBytes(key, "key", KEY_BYTES)
+    const imported = createSecretKey(key)
+    return {
+      seal: (iv, aad, plaintext) => sealWith(imported, iv, aad, plaintext),
+      open: (iv, aad, sealed) => openWith(imported, iv, aad, sealed),
+    }
   },
 
   importWrapKey(jwk) {

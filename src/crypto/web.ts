@@ -6,7 +6,7 @@
  */
 
 import { type Bytes, concat } from "../base/bytes.ts"
-import type { Backend, Jwk, PublicJwk, SignatureAlgorithm } from "./backend.ts"
+import type { AesGcmSealed, Backend, Jwk, PublicJwk, SignatureAlgorithm } from "./backend.ts"
 import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import {
   bareJwk,
@@ -51,6 +51,27 @@ async function encodeDer(format: "spki" | "pkcs8", jwk: PublicJwk): Promise<Byte
   return new Uint8Array(await subtle().exportKey(format, key))
 }
 
+async function sealWith(key: CryptoKey, iv: Bytes, aad: Bytes, plaintext: Bytes): Promise<AesGcmSealed> {
+  assertBytes(iv, "iv", IV_BYTES)
+  const sealed = await subtle().encrypt({ name: "AES-GCM", iv, additionalData: aad }, key, plaintext)
+  return {
+    ciphertext: new Uint8Array(sealed, 0, plaintext.length),
+    tag: new Uint8Array(sealed, plaintext.length),
+  }
+}
+
+async function openWith(
+  key: CryptoKey,
+  iv: Bytes,
+  aad: Bytes,
+  { ciphertext, tag }: AesGcmSealed,
+): Promise<Bytes> {
+  assertBytes(iv, "iv", IV_BYTES)
+  assertBytes(tag, "tag", TAG_BYTES)
+  const sealed = concat(ciphertext, tag)
+  return new Uint8Array(await subtle().decrypt({ name: "AES-GCM", iv, additionalData: aad }, key, sealed))
+}
+
 /** WebCrypto. */
 export const backend: Backend = {
   name: "web",
@@ -70,22 +91,21 @@ export const backend: Backend = {
 
   async sealAesGcm(key, iv, aad, plaintext) {
     assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    const aes = await subtle().importKey("raw", key, "AES-GCM", false, ["encrypt"])
-    const sealed = await subtle().encrypt({ name: "AES-GCM", iv, additionalData: aad }, aes, plaintext)
-    return {
-      ciphertext: new Uint8Array(sealed, 0, plaintext.length),
-      tag: new Uint8Array(sealed, plaintext.length),
-    }
+    return sealWith(await subtle().importKey("raw", key, "AES-GCM", false, ["encrypt"]), iv, aad, plaintext)
   },
 
-  async openAesGcm(key, iv, aad, { ciphertext, tag }) {
+  async openAesGcm(key, iv, aad, sealed) {
     assertBytes(key, "key", KEY_BYTES)
-    assertBytes(iv, "iv", IV_BYTES)
-    assertBytes(tag, "tag", TAG_BYTES)
-    const aes = await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"])
-    const sealed = concat(ciphertext, tag)
-    return new Uint8Array(await subtle().decrypt({ name: "AES-GCM", iv, additionalData: aad }, aes, sealed))
+    return openWith(await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"]), iv, aad, sealed)
+  },
+
+  async importAesKey(key) {
+    assertBytes(key, "key", KEY_BYTES)
+    const imported = await subtle().importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"])
+    return {
+      seal: (iv, aad, plaintext) => sealWith(imported, iv, aad, plaintext),
+      open: (iv, aad, sealed) => openWith(imported, iv, aad, sealed),
+    }
   },
 
   async importWrapKey(jwk) {
