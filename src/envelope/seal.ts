@@ -4,14 +4,16 @@
  * @module
  */
 
+import type { Bytes } from "../base/bytes.ts"
 import { assertOptions } from "../base/options.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
 import { readContext } from "./context.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
+import type { EnvelopeType } from "./header.ts"
 import { copyMessage, messageLimit } from "./message.ts"
 import type { OpenedReply } from "./opened.ts"
 import { replyOpener } from "./reply.ts"
-import { type Fresh, writeEnvelope } from "./write.ts"
+import { type Fresh, writeEnvelope, type Writing } from "./write.ts"
 
 /** Options of {@link seal} and {@link sealRequest}. */
 export interface SealOptions {
@@ -42,6 +44,33 @@ export interface SealedRequest {
 
 const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
 
+/** To whom, for what, and by whom. */
+export type Addressed = Pick<SealOptions, "to" | "context" | "signWith">
+
+/** Seals bytes that belong to the writer, in an envelope whose key is wrapped; `given` as for `writeEnvelope`. */
+export async function sealAs(
+  type: EnvelopeType,
+  message: Bytes,
+  { to, context = "", signWith }: Addressed,
+  given?: Partial<Fresh>,
+): Promise<EnvelopeEnd> {
+  const { backend, handle } = materialOf(to, "public", "options.to")
+  if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
+  // copied before the first await
+  const contextHash = readContext(context)
+  const writing: Writing = {
+    backend,
+    type,
+    kid: to.kid,
+    contextHash: await contextHash(backend),
+    message,
+    signWith,
+    contentKey: async (key) => ({ key, encryptedKey: await handle.wrap(key) }),
+  }
+  const { envelope, seed } = await writeEnvelope(writing, given)
+  return { backend, envelope, seed, kid: to.kid }
+}
+
 /** Seals, and keeps what the reply needs; `given` as for `writeEnvelope`. */
 export async function sealTo(
   message: string | Uint8Array,
@@ -49,23 +78,7 @@ export async function sealTo(
   given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   assertOptions(options, "options", OPTIONS)
-  const { to, context = "", signWith, maxMessageBytes } = options
-  const { backend, handle } = materialOf(to, "public", "options.to")
-  if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
-  // both are copied before the first await
-  const contextHash = readContext(context)
-  const messageBytes = copyMessage(message, messageLimit(maxMessageBytes))
-  const writing = {
-    backend,
-    type: "sw1",
-    kid: to.kid,
-    contextHash: await contextHash(backend),
-    message: messageBytes,
-    signWith,
-    contentKey: async (key: Uint8Array<ArrayBuffer>) => ({ key, encryptedKey: await handle.wrap(key) }),
-  } as const
-  const { envelope, seed } = await writeEnvelope(writing, given)
-  return { backend, envelope, seed, kid: to.kid }
+  return sealAs("sw1", copyMessage(message, messageLimit(options.maxMessageBytes)), options, given)
 }
 
 /**
