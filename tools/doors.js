@@ -32,6 +32,7 @@ export const doors = [
   },
   { name: "client", maxGzipBytes: 15_500, packages: ["idb-keyval"], speaksHttp: true },
   { name: "fields", maxGzipBytes: 16_000, packages: [] },
+  { name: "stream", maxGzipBytes: 16_000, packages: ["@noble/hashes"] },
   { name: "testing", maxGzipBytes: 10_500, packages: [] },
   { name: "stores/redis", maxGzipBytes: 4000, packages: [] },
   { name: "stores/postgres", maxGzipBytes: 4500, packages: [] },

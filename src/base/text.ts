@@ -26,6 +26,7 @@ export type Label =
   | "each"
   | "channel"
   | "session record"
+  | "stream"
   | "frames"
   | "rekey"
   | "pseudonym"

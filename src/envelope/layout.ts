@@ -28,6 +28,8 @@ const TAG_CHARACTERS = 22
 /** An encrypted key under a modulus of 2048, 3072 or 4096 bits. */
 const ENCRYPTED_KEY_CHARACTERS: readonly number[] = [342, 512, 683]
 
+const MAX_MODULUS_BYTES = 512
+
 const charactersOf = (bytes: number): number => Math.ceil((bytes * 4) / 3)
 
 /** An envelope taken apart: canonical, of the right lengths, its header within the grammar. */
@@ -60,12 +62,20 @@ function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
   )
 }
 
+/** Characters of an envelope with this much encrypted key, and this much of S and M. */
+export function envelopeCharacters(
+  type: EnvelopeType,
+  encryptedKeyBytes: number,
+  signatureAndMessageBytes: number,
+): number {
+  const header = Math.max(...headerSegmentLengths(type))
+  const ciphertext = charactersOf(FIXED_BYTES + signatureAndMessageBytes)
+  return header + charactersOf(encryptedKeyBytes) + IV_CHARACTERS + ciphertext + TAG_CHARACTERS + 4
+}
+
 /** The longest envelope for messages up to a size. */
 export function maxEnvelopeCharacters(maxMessageBytes: number): number {
-  const header = Math.max(...headerSegmentLengths("sw1-stream"))
-  const encryptedKey = Math.max(...ENCRYPTED_KEY_CHARACTERS)
-  const ciphertext = charactersOf(FIXED_BYTES + MAX_SIGNATURE_BYTES + maxMessageBytes)
-  return header + encryptedKey + IV_CHARACTERS + ciphertext + TAG_CHARACTERS + 4
+  return envelopeCharacters("sw1-stream", MAX_MODULUS_BYTES, MAX_SIGNATURE_BYTES + maxMessageBytes)
 }
 
 /** Whether a text can only be of that type, if it is an envelope at all. No two types of messages have headers of one length. */

@@ -47,28 +47,32 @@ const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
 /** To whom, for what, and by whom. */
 export type Addressed = Pick<SealOptions, "to" | "context" | "signWith">
 
-/** Seals bytes that belong to the writer, in an envelope whose key is wrapped; `given` as for `writeEnvelope`. */
-export async function sealAs(
-  type: EnvelopeType,
-  message: Bytes,
-  { to, context = "", signWith }: Addressed,
-  given?: Partial<Fresh>,
-): Promise<EnvelopeEnd> {
+/** Seals bytes that belong to the writer; `given` as for `writeEnvelope`. */
+export type Sealer = (message: Bytes, given?: Partial<Fresh>) => Promise<EnvelopeEnd>
+
+/**
+ * Reads for whom to seal now, and gives the function that does it, under any type whose key is wrapped.
+ *
+ * @throws `TypeError` naming the option.
+ */
+export function sealerFor(type: EnvelopeType, { to, context = "", signWith }: Addressed): Sealer {
   const { backend, handle } = materialOf(to, "public", "options.to")
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
-  // copied before the first await
   const contextHash = readContext(context)
-  const writing: Writing = {
-    backend,
-    type,
-    kid: to.kid,
-    contextHash: await contextHash(backend),
-    message,
-    signWith,
-    contentKey: async (key) => ({ key, encryptedKey: await handle.wrap(key) }),
+  const { kid } = to
+  return async (message, given) => {
+    const writing: Writing = {
+      backend,
+      type,
+      kid,
+      contextHash: await contextHash(backend),
+      message,
+      signWith,
+      contentKey: async (key) => ({ key, encryptedKey: await handle.wrap(key) }),
+    }
+    const { envelope, seed } = await writeEnvelope(writing, given)
+    return { backend, envelope, seed, kid }
   }
-  const { envelope, seed } = await writeEnvelope(writing, given)
-  return { backend, envelope, seed, kid: to.kid }
 }
 
 /** Seals, and keeps what the reply needs; `given` as for `writeEnvelope`. */
@@ -78,7 +82,9 @@ export async function sealTo(
   given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   assertOptions(options, "options", OPTIONS)
-  return sealAs("sw1", copyMessage(message, messageLimit(options.maxMessageBytes)), options, given)
+  const seal = sealerFor("sw1", options)
+  // copied, as the context is, before the first await
+  return seal(copyMessage(message, messageLimit(options.maxMessageBytes)), given)
 }
 
 /**

@@ -15,13 +15,21 @@ export type FindSigner = (kid: string) => VerifyingKey | undefined | Promise<Ver
 
 const HEADER = /^\{"alg":"(Ed25519|ES256)","kid":"([\w-]{43})","typ":"sw1-sig"\}$/
 
+const headerOf = (algorithm: SignatureAlgorithm, kid: string): string =>
+  `{"alg":"${algorithm}","kid":"${kid}","typ":"sw1-sig"}`
+
+/** How long S is. */
+export function signatureBytes(algorithm: SignatureAlgorithm): number {
+  const header = headerOf(algorithm, "").length + 43
+  return Math.ceil((header * 4) / 3) + ".".length + 43 + ".".length + 86
+}
+
 /** S: the signature of a sender, or nothing. */
 export async function sign(key: SigningKey | undefined, covered: Covered): Promise<Bytes> {
   if (!key) return new Uint8Array(0)
   const { backend } = materialOf(key, "signing", "signWith")
-  const header = `{"alg":"${key.algorithm}","kid":"${key.kid}","typ":"sw1-sig"}`
   const payload = await signatureDigestOf(backend, covered)
-  return encodeAscii(await signJws(key, header, payload))
+  return encodeAscii(await signJws(key, headerOf(key.algorithm, key.kid), payload))
 }
 
 /** The thumbprint of who made S; undefined unless it is a signature of exactly this by a key that `find` knows. */

@@ -28,6 +28,15 @@ export interface KnownAnswer {
   }
 }
 
+/** A sealed file. */
+export interface KnownFile {
+  readonly context: string
+  readonly plaintext: { readonly byte_i: "i mod 251"; readonly length: number }
+  readonly metadata: string
+  readonly file_sha256: string
+  readonly file_b64_standard: string
+}
+
 /** The file of docs/protocol.md §12, as far as these tests read it. */
 export interface KnownAnswers {
   readonly recipient: Jwk
@@ -68,6 +77,7 @@ export interface KnownAnswers {
     readonly document: object
     readonly sealed: { readonly $sealed: string }
   }
+  readonly file: KnownFile
 }
 
 const file = new URL("../../vectors/known-answers.json", import.meta.url)

@@ -16,6 +16,7 @@ export const FOLDER: string | undefined = process.env["WYCHEPROOF_DIR"]
 /** How many cases each file holds. */
 export const COUNTS = {
   aes_gcm: 316,
+  c2sp_chunked_encryption_aes_256_gcm: 35,
   ecdsa_secp256r1_sha256_p1363: 262,
   ed25519: 151,
   hkdf_sha256: 86,

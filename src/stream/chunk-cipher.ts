@@ -1,0 +1,86 @@
+/**
+ * Seals and opens chunks, many at a time: a backend that hands work to threads gets all of them at once, and one call of a
+ * file or stream carries them all. docs/protocol.md §10.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { SealwireError } from "../base/errors.ts"
+import type { Backend } from "../crypto/backend.ts"
+import { TAG_BYTES } from "../crypto/sizes.ts"
+import type { BodyKeys } from "./body-keys.ts"
+import { nonceAt } from "./layout.ts"
+
+/** Chunks that are worked on at a time: with less than 1 MiB the calls cost more than the cipher, with more only memory grows. */
+export const BATCH_CHUNKS = 64
+
+/** Gives an array for a result. What it gave before may be given again once the next result is asked for. */
+export type Allocate = (bytes: number) => Bytes
+
+/** Chunks of one body in a row, the first of which has the index `first`. The result is one array. */
+export interface ChunkCipher {
+  seal(first: number, chunks: readonly Bytes[]): Promise<Bytes>
+  /**
+   * Opens all of them or none.
+   *
+   * @throws `SealwireError` `ERR_OPEN_FAILED`
+   */
+  open(first: number, chunks: readonly Bytes[]): Promise<Bytes>
+}
+
+/** The body is not what was sealed. Its keys are known by then, so saying so tells nobody anything. */
+export function bodyFailed(): SealwireError {
+  return new SealwireError("ERR_OPEN_FAILED", "the sealed stream was altered or cut short")
+}
+
+const NO_AAD = new Uint8Array(0)
+const newArray: Allocate = (bytes) => new Uint8Array(bytes)
+
+function placesOf(chunks: readonly Bytes[], growth: number): { starts: number[]; total: number } {
+  let total = 0
+  const starts = chunks.map(({ length }) => {
+    const start = total
+    total += length + growth
+    return start
+  })
+  return { starts, total }
+}
+
+/** Creates the cipher of one body. */
+export async function createChunkCipher(
+  backend: Backend,
+  { key, baseNonce }: BodyKeys,
+  allocate: Allocate = newArray,
+): Promise<ChunkCipher> {
+  const aes = await backend.importAesKey(key)
+  return {
+    async seal(first, chunks) {
+      const { starts, total } = placesOf(chunks, TAG_BYTES)
+      const output = allocate(total)
+      await Promise.all(
+        chunks.map(async (chunk, i) => {
+          const { ciphertext, tag } = await aes.seal(nonceAt(baseNonce, first + i), NO_AAD, chunk)
+          output.set(ciphertext, starts[i])
+          output.set(tag, (starts[i] ?? 0) + ciphertext.length)
+        }),
+      )
+      return output
+    },
+
+    async open(first, chunks) {
+      const { starts, total } = placesOf(chunks, -TAG_BYTES)
+      if (chunks.some(({ length }) => length < TAG_BYTES)) throw bodyFailed()
+      const output = allocate(total)
+      await Promise.all(
+        chunks.map(async (chunk, i) => {
+          const sealed = { ciphertext: chunk.subarray(0, -TAG_BYTES), tag: chunk.subarray(-TAG_BYTES) }
+          output.set(await aes.open(nonceAt(baseNonce, first + i), NO_AAD, sealed), starts[i])
+        }),
+      ).catch(() => {
+        throw bodyFailed()
+      })
+      return output
+    },
+  }
+}
