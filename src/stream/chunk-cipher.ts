@@ -15,7 +15,7 @@ import { nonceAt } from "./layout.ts"
 /** Chunks that are worked on at a time: with less than 1 MiB the calls cost more than the cipher, with more only memory grows. */
 export const BATCH_CHUNKS = 64
 
-/** Gives an array for a result. What it gave before may be given again once the next result is asked for. */
+/** Gives an array for a result. The one before may still be in use; the one before that is not. */
 export type Allocate = (bytes: number) => Bytes
 
 /** Chunks of one body in a row, the first of which has the index `first`. The result is one array. */

@@ -73,6 +73,12 @@ export function openedBodyBytes(bodyBytes: number): number | undefined {
   return last < 0 ? undefined : whole * CHUNK_BYTES + last
 }
 
+/** Where a chunk stands among the chunks of a body with so much plaintext: start and end, in bytes from the first. */
+export function sealedChunkAt(index: number, plaintextBytes: number): [start: number, end: number] {
+  const start = index * SEALED_CHUNK_BYTES
+  return [start, Math.min(start + SEALED_CHUNK_BYTES, sealedBodyBytes(plaintextBytes) - BODY_HEAD_BYTES)]
+}
+
 /** The nonce of a chunk: the base nonce XOR its index, big-endian. */
 export function nonceAt(baseNonce: Bytes, index: number): Bytes {
   const nonce = new Uint8Array(baseNonce)

@@ -10,7 +10,7 @@ import type { AbortSignalLike, ByteStream } from "./platform.ts"
 
 /** Stops the reader when the signal says so; gives the function that ends the watch. */
 export function stopOnAbort(
-  pieces: PieceReader,
+  pieces: Pick<PieceReader, "stop">,
   signal: AbortSignalLike | undefined,
   onStop?: (reason: unknown) => void,
 ): () => void {
@@ -26,7 +26,7 @@ export function stopOnAbort(
 /** Makes the stream. A failure of the generator stops the source, and every later read fails as that one did. */
 export function readableOf(
   generator: AsyncGenerator<Bytes>,
-  pieces: PieceReader,
+  pieces: Pick<PieceReader, "stop">,
   signal: AbortSignalLike | undefined,
 ): ByteStream {
   let unwatch: () => void = () => undefined

@@ -1,0 +1,193 @@
+/**
+ * Files on Node: sealed and opened from one path to another, or from and to Node streams. docs/protocol.md §10.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { assertInteger, assertOptions } from "../base/options.ts"
+import type { StreamHead } from "../envelope/stream.ts"
+import { type Allocate, BATCH_CHUNKS } from "./chunk-cipher.ts"
+import { openSink, type OutputOptions, type Sink, type WritableBytes } from "./file-sink.ts"
+import { type FilePath, fileReader, openSource, type OpenSource } from "./file-source.ts"
+import { SEALED_CHUNK_BYTES } from "./layout.ts"
+import { OPEN_STREAM_OPTIONS, type OpenStreamOptions, streamOpener } from "./open-stream.ts"
+import type { AbortSignalLike, ByteSource } from "./platform.ts"
+import { stopOnAbort } from "./readable.ts"
+import { cutParts, type PartOptions, partSize, type SealedPart } from "./seal-parts.ts"
+import { SEAL_STREAM_OPTIONS, type SealStreamOptions, streamSealer } from "./seal-stream.ts"
+
+/** Options of {@link sealFile}: those of `sealStream`, and how the file is made. */
+export interface SealFileOptions extends SealStreamOptions, OutputOptions {}
+
+/** Options of {@link openFile}: those of `openStream`, and how the file is made. */
+export interface OpenFileOptions extends OpenStreamOptions, OutputOptions {}
+
+/** What {@link sealFile} has made. */
+export interface SealedFile {
+  /** Bytes of the sealed file. */
+  readonly bytes: number
+}
+
+/** What {@link openFile} has opened: all of it, and authentic. */
+export interface OpenedFile extends StreamHead {
+  /** Bytes of plaintext. */
+  readonly bytes: number
+}
+
+const OUTPUT_OPTIONS = ["overwrite", "mode"]
+const PRIVATE_MODE = 0o600
+const PUBLIC_MODE = 0o666
+
+/** Two buffers in turns: one is filled while the other is written. */
+function twoBuffers(): Allocate {
+  const buffers = [0, 1].map(() => new Uint8Array(BATCH_CHUNKS * SEALED_CHUNK_BYTES))
+  let turn = 0
+  return (bytes) => {
+    turn ^= 1
+    return buffers[turn]?.subarray(0, bytes) ?? new Uint8Array(bytes)
+  }
+}
+
+/** Writes what is made while the next is being made; gives the number of bytes. */
+async function pour(made: AsyncIterable<Bytes>, sink: Sink): Promise<number> {
+  let total = 0
+  let writing: Promise<void> | undefined
+  for await (const bytes of made) {
+    await writing
+    total += bytes.length
+    writing = sink.write(bytes)
+    // it is waited for above or below; until then it must not count as unhandled
+    writing.catch(() => undefined)
+  }
+  await writing
+  return total
+}
+
+/** Takes a source to a sink: all of it, or nothing. */
+async function carry<Result>(
+  source: OpenSource,
+  sink: Sink,
+  signal: AbortSignalLike | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const unwatch = stopOnAbort(source.pieces, signal)
+  try {
+    const result = await work()
+    await sink.finish()
+    return result
+  } catch (error) {
+    await sink.discard(error)
+    throw error
+  } finally {
+    unwatch()
+    await source.close()
+  }
+}
+
+async function openBoth(
+  from: FilePath | ByteSource,
+  to: FilePath | WritableBytes,
+  options: OutputOptions,
+  mode: number,
+): Promise<[OpenSource, Sink]> {
+  const source = await openSource(from)
+  try {
+    return [source, await openSink(to, options, mode)]
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+/**
+ * Seals a file of any size. The sealed file appears under its name when it is complete and on the disk, and not before: it is made
+ * as `.sealwire-….tmp` in the same folder, which only a crash leaves behind.
+ *
+ * @param from - A path, a `file:` URL, or a source as of `sealStream`, such as a Node stream.
+ * @param to - A path, a `file:` URL, or a Node stream to write, which is ended, or destroyed after a failure.
+ * @throws As `sealStream`; the system's errors, `EEXIST` where the file exists and `overwrite` is not set.
+ * @example
+ * ```ts
+ * import { sealFile } from "sealwire/file"
+ * import type { PublicKey } from "sealwire"
+ *
+ * async function backUp(path: string, to: PublicKey): Promise<void> {
+ *   await sealFile(path, `${path}.sealed`, { to, metadata: { name: path } })
+ * }
+ * ```
+ */
+export async function sealFile(
+  from: FilePath | ByteSource,
+  to: FilePath | WritableBytes,
+  options: SealFileOptions,
+): Promise<SealedFile> {
+  assertOptions(options, "options", [...SEAL_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
+  const { signal } = options
+  const seal = streamSealer(options, twoBuffers())
+  const [source, sink] = await openBoth(from, to, options, PUBLIC_MODE)
+  return carry(source, sink, signal, async () => ({ bytes: await pour(seal(source.pieces), sink) }))
+}
+
+/**
+ * Opens a sealed file of any size. The plaintext appears under its name when all of it is authentic and on the disk: a failure
+ * leaves nothing.
+ *
+ * > [!WARNING]
+ * > A Node stream as `to` gets plaintext before the end has proven that it is all. It is destroyed after a failure.
+ *
+ * @param from - As of {@link sealFile}.
+ * @param to - As of {@link sealFile}.
+ * @throws As `openStream`; the system's errors, `EEXIST` where the file exists and `overwrite` is not set.
+ */
+export async function openFile(
+  from: FilePath | ByteSource,
+  to: FilePath | WritableBytes,
+  options: OpenFileOptions,
+): Promise<OpenedFile> {
+  assertOptions(options, "options", [...OPEN_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
+  const { signal } = options
+  const open = streamOpener(options, twoBuffers())
+  const [source, sink] = await openBoth(from, to, options, PRIVATE_MODE)
+  return carry(source, sink, signal, async () => {
+    const { head, plaintext } = await open(source.pieces)
+    return { ...head, bytes: await pour(plaintext, sink) }
+  })
+}
+
+/**
+ * Reads a sealed file in parts, to upload one after the other, and to go on later where an upload has stopped: a sealed file
+ * does not change, so a part can be sent again, also by another process.
+ *
+ * @param options - `offset`: how many bytes the other side has. Default: 0.
+ * @throws The system's errors; `RangeError` for an offset beyond the end.
+ * @example
+ * ```ts
+ * import { readParts } from "sealwire/file"
+ *
+ * async function resume(path: string, offset: number, send: (part: Uint8Array, offset: number) => Promise<void>) {
+ *   for await (const part of readParts(path, { offset, partBytes: 5_242_880 })) await send(part.bytes, part.offset)
+ * }
+ * ```
+ */
+export async function* readParts(
+  path: FilePath,
+  options: PartOptions & { readonly offset?: number } = {},
+): AsyncGenerator<SealedPart> {
+  assertOptions(options, "options", ["offset", "partBytes"])
+  const { offset = 0 } = options
+  const partBytes = partSize(options)
+  const file = await fileReader(path)
+  async function* rest(): AsyncGenerator<Bytes> {
+    for (let at = offset; at < file.size; at += partBytes) {
+      yield (await file.read(at, Math.min(partBytes, file.size - at))) as Bytes
+    }
+  }
+  try {
+    assertInteger(offset, "options.offset", 0, file.size)
+    if (offset < file.size)
+      yield* cutParts(rest(), partBytes, { index: Math.floor(offset / partBytes), offset })
+  } finally {
+    await file.close()
+  }
+}
