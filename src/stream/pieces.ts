@@ -27,7 +27,7 @@ interface Pulled {
 
 interface Pull {
   next(): Promise<Pulled>
-  cancel(reason: unknown): Promise<unknown> | undefined
+  cancel(reason: unknown): Promise<void>
 }
 
 function pullFrom(source: ByteSource): Pull {
@@ -39,11 +39,17 @@ function pullFrom(source: ByteSource): Pull {
   }
   if (Symbol.asyncIterator in source) {
     const iterator = source[Symbol.asyncIterator]()
-    // not waited for: a generator answers only after the read that it may be waiting in itself
-    return { next: () => iterator.next(), cancel: () => void iterator.return?.().catch(() => undefined) }
+    return { next: () => iterator.next(), cancel: () => letGo(source, iterator) }
   }
   if ("stream" in source) return pullFrom(source.stream())
   throw wrongSource(given)
+}
+
+/** Not waited for: a generator answers only after the read that it may be waiting in itself. */
+async function letGo(source: object, iterator: AsyncIterator<Uint8Array>): Promise<void> {
+  iterator.return?.().catch(() => undefined)
+  // the iterator of a Node stream does nothing before its first step
+  ;(source as { destroy?: () => void }).destroy?.()
 }
 
 function wrongSource(source: unknown): TypeError {

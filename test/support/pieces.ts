@@ -1,5 +1,7 @@
 /** Sources for streams, cut as a test wants them. */
 
+import { Readable } from "node:stream"
+
 import type { Bytes } from "../../src/base/bytes.ts"
 import { SEALED_CHUNK_BYTES } from "../../src/stream/layout.ts"
 
@@ -40,4 +42,12 @@ export async function collect(stream: unknown): Promise<Bytes> {
 /** A plaintext in which no two chunks are the same. */
 export function plaintextOf(length: number): Bytes {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8) * 13 + (i >> 14)) % 256)
+}
+
+/** The same as a Node stream, which asks ahead, and so gets arrays of their own. */
+export function readableOf(bytes: Uint8Array, cut: Cut): Readable {
+  const copies = async function* (): AsyncGenerator<Bytes> {
+    for await (const piece of piecesOf(bytes, cut)) yield new Uint8Array(piece)
+  }
+  return Readable.from(copies())
 }
