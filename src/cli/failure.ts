@@ -16,11 +16,19 @@ import { escapeControls } from "./terminal.ts"
  * - `ERR_FILE`: a file or a pipe cannot be read or written.
  * - `ERR_EXISTS`: a file is there already, and nothing is overwritten.
  * - `ERR_PASSPHRASE`: a passphrase is needed and none was given.
- * - `ERR_FORMAT`: what `inspect` was given is not an envelope.
+ * - `ERR_FORMAT`: what was given is not an envelope.
+ * - `ERR_ABORTED`: the user ended the work.
  * - `ERR_VECTORS`: a known answer did not open to its values.
  */
 type CommandErrorCode =
-  ErrorCode | "ERR_USAGE" | "ERR_FILE" | "ERR_EXISTS" | "ERR_PASSPHRASE" | "ERR_FORMAT" | "ERR_VECTORS"
+  | ErrorCode
+  | "ERR_USAGE"
+  | "ERR_FILE"
+  | "ERR_EXISTS"
+  | "ERR_PASSPHRASE"
+  | "ERR_FORMAT"
+  | "ERR_ABORTED"
+  | "ERR_VECTORS"
 
 /** A command's own refusal. */
 export class CommandError extends Error {

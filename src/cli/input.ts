@@ -17,7 +17,10 @@ async function readStream(stream: AsyncIterable<Buffer>, name: string, maxBytes:
   let length = 0
   for await (const chunk of stream) {
     length += chunk.length
-    if (length > maxBytes) throw new CommandError("ERR_TOO_LARGE", `${name} is above ${maxBytes} bytes`)
+    if (length > maxBytes) {
+      const hint = maxBytes < MAX_MESSAGE_BYTES ? "" : "; --file takes any size"
+      throw new CommandError("ERR_TOO_LARGE", `${name} is above ${maxBytes} bytes${hint}`)
+    }
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -39,5 +42,8 @@ export async function readInput(path = "-", maxBytes: number = MAX_MESSAGE_BYTES
 /** Reads an envelope, without the line feed that text files end in. */
 export async function readEnvelope(path: string | undefined): Promise<string> {
   const bytes = await readInput(path, MAX_ENVELOPE_BYTES)
-  return bytes.toString("latin1").replace(/\r?\n$/, "")
+  const text = bytes.toString("latin1")
+  if (text.startsWith("sealwire/1 stream\n"))
+    throw new CommandError("ERR_FORMAT", "this is a sealed file, not an envelope: open it with --file")
+  return text.replace(/\r?\n$/, "")
 }

@@ -6,6 +6,7 @@
 
 import { type Bytes, equalConstantTime } from "../base/bytes.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
+import type { SignatureAlgorithm } from "../crypto/backend.ts"
 import { isSignedBy, parseJws, signJws } from "../keys/jws.ts"
 import { materialOf, type SigningKey, type VerifyingKey } from "../keys/key.ts"
 import { type Covered, signatureDigestOf } from "./digest.ts"

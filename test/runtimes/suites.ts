@@ -27,6 +27,7 @@ import {
 import { createClient } from "sealwire/client"
 import { noble } from "sealwire/noble"
 import { createEndpoint } from "sealwire/server"
+import { openRange, openStream, sealedSize, sealStream } from "sealwire/stream"
 import { backendContract, type ContractCase, platformBackend } from "sealwire/testing"
 
 import vectors from "../../vectors/known-answers.json" with { type: "json" }
@@ -238,6 +239,80 @@ async function fetchesSealed(backend: typeof platformBackend): Promise<void> {
   assertEqual((await long.text()).length, 300_000, "the length of the stream")
 }
 
+async function bytesOfStream(stream: unknown): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(stream as BodyInit).arrayBuffer())
+}
+
+async function carriesStreams(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const { signingKey, verifyingKey } = await generateSigningKeyPair()
+  const message = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i + (i >> 14)) % 251)
+  const options = { to: publicKey, context, signWith: signingKey, metadata: { name: "grüße.txt" } }
+  const file = await bytesOfStream(sealStream(new Blob([message]), options))
+  assertEqual(file.length, sealedSize(message.length, options), "the size that was foretold")
+  const reading = { with: privateKey, context, signedBy: verifyingKey }
+  const opened = await openStream(new Blob([file as BlobPart]).stream(), reading)
+  assertEqual(JSON.stringify(opened.metadata), '{"name":"grüße.txt"}', "the metadata")
+  assertEqual(
+    hexOf(await bytesOfStream(opened.stream)) === hexOf(message),
+    true,
+    "the plaintext is the one sealed",
+  )
+  const range = await openRange(new Blob([file as BlobPart]), reading)
+  assertEqual(range.size, message.length, "the size")
+  assertEqual(
+    hexOf(await range.read(1_999_999, 500)),
+    hexOf(message.subarray(1_999_999, 2_000_499)),
+    "a range",
+  )
+}
+
+async function refusesCutStreams(): Promise<void> {
+  const { publicKey, privateKey } = await generateKeyPair()
+  const file = await bytesOfStream(sealStream(new Blob([new Uint8Array(100_000)]), { to: publicKey }))
+  for (const length of [0, 100, file.length - 17, file.length - 1]) {
+    const cut = new Blob([file.subarray(0, length) as BlobPart])
+    await assertCode(
+      openStream(cut, { with: privateKey }).then(async ({ stream }) => {
+        const reader = stream.getReader()
+        while (!(await reader.read()).done);
+      }),
+      "ERR_OPEN_FAILED",
+    )
+    await assertCode(openRange(cut, { with: privateKey }), "ERR_OPEN_FAILED")
+  }
+  const opening = openStream(new Blob([file as BlobPart]), { with: privateKey, context })
+  await assertCode(opening, "ERR_OPEN_FAILED")
+}
+
+async function stopsStreams(): Promise<void> {
+  const { publicKey } = await generateKeyPair()
+  const reasons: unknown[] = []
+  const source = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(50_000)),
+    cancel: (reason) => void reasons.push(reason),
+  })
+  const stop = new AbortController()
+  const reader = sealStream(source, { to: publicKey, signal: stop.signal }).getReader()
+  await reader.read()
+  stop.abort("enough")
+  const outcome: unknown = await (async () => {
+    while (!(await reader.read()).done);
+  })().catch((reason: unknown) => reason)
+  assertEqual(outcome, "enough", "how the stream ends")
+  assertEqual(reasons.join(), "enough", "what the source is told")
+}
+
+async function opensKnownFile(): Promise<void> {
+  const { file_b64_standard, metadata, plaintext } = vectors.file
+  const file = Uint8Array.from(atob(file_b64_standard), (character) => character.charCodeAt(0))
+  const key = await importPrivateKey(vectors.recipient)
+  const opened = await openStream(new Blob([file]), { with: key })
+  assertEqual(hexOf(new TextEncoder().encode(JSON.stringify(opened.metadata))), metadata, "the metadata")
+  const expected = Uint8Array.from({ length: plaintext.length }, (_, i) => i % 251)
+  assertEqual(hexOf(await bytesOfStream(opened.stream)), hexOf(expected), "the plaintext")
+}
+
 /** The contract of each backend that this runtime has, the platform's own as the reference. */
 const contracts: readonly ContractCase[] = [
   ...backendContract(platformBackend, platformBackend),
@@ -264,6 +339,15 @@ export const cases: readonly ContractCase[] = [
   { name: "protects a document by a policy", run: protectsByPolicy },
   { name: "fetches sealed, there and back", run: () => fetchesSealed(platformBackend) },
   { name: "fetches sealed, there and back, with the client on noble", run: () => fetchesSealed(noble) },
+}
+
+  { name: "opens the known file", run: opensKnownFile },
+  {
+    name: "carries a stream of megabytes, with its signer and metadata, and opens a range",
+    run: carriesStreams,
+  },
+  { name: "refuses a stream that was cut, and one for another context", run: refusesCutStreams },
+  { name: "stops a stream and its source when it is told to", run: stopsStreams },
   { name: "keeps recipient keys as JWK and PEM", run: keepsKeysInEveryForm },
   { name: "keeps signing keys as JWK and PEM", run: keepsSigningKeysInEveryForm },
 ]

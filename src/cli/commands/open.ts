@@ -1,5 +1,5 @@
 /**
- * `sealwire open`: an envelope back into its message, once.
+ * `sealwire open`: an envelope back into its message, once; with `--file` a sealed file back into the file.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import { readEnvelope } from "../input.ts"
 import { readPrivateKey, readVerifyingKey } from "../keys-file.ts"
 import { addOutputOption, destinationOf, fill, PRIVATE_MODE, writeJson } from "../output.ts"
 import { addPassphraseOption, type PassphraseOptions } from "../passphrase.ts"
+import { assertOutput, openBetween } from "../sealed-files.ts"
 
 interface Options extends PassphraseOptions, JsonOption {
   readonly key: string
@@ -28,6 +29,7 @@ interface Options extends PassphraseOptions, JsonOption {
   readonly maxAge: number
   readonly acceptReplays?: true
   readonly output?: string
+  readonly file?: true
 }
 
 const YEAR_SECONDS = 31_536_000
@@ -47,11 +49,23 @@ function guardOf({ maxAge, acceptReplays }: Options): ReplayGuard {
   return createReplayGuard({ store, maxAgeSeconds: maxAge, storeTimeoutMs: STORE_TIMEOUT_MS })
 }
 
-async function openOptions(options: Options): Promise<OpenOptions> {
+async function readerOptions(options: Options): Promise<Omit<OpenOptions, "replay">> {
   const { key, context, signedBy = [] } = options
-  const shared = { with: await readPrivateKey(key, options), context, replay: guardOf(options) }
+  const shared = { with: await readPrivateKey(key, options), context }
   if (signedBy.length === 0) return shared
   return { ...shared, signedBy: await Promise.all(signedBy.map(readVerifyingKey)) }
+}
+
+async function openOptions(options: Options): Promise<OpenOptions> {
+  return { ...(await readerOptions(options)), replay: guardOf(options) }
+}
+
+async function runFile(input: string | undefined, options: Options): Promise<void> {
+  const { output, json = false } = options
+  assertOutput(output, json)
+  const opened = await openBetween({ input, output }, await readerOptions(options))
+  const { id, issuedAt, kid, signer = null, metadata, bytes } = opened
+  if (json) await writeJson({ id, issuedAt: issuedAt.toISOString(), kid, signer, metadata, bytes, output })
 }
 
 function reportOf(opened: Opened): object {
@@ -61,6 +75,7 @@ function reportOf(opened: Opened): object {
 }
 
 async function run(input: string | undefined, options: Options): Promise<void> {
+  if (options.file) return runFile(input, options)
   const { output, json } = options
   const opening = await openOptions(options)
   const envelope = await readEnvelope(input)
@@ -88,7 +103,7 @@ export function addOpen(program: Command): void {
     .description(
       "Opens an envelope, and notes it in a file, so that a copy of it is refused. The message comes out only when all of it is authentic.",
     )
-    .argument("[file]", "the envelope; standard input for -, or for nothing")
+    .argument("[file]", "the envelope or sealed file; standard input for -, or for nothing")
     .requiredOption("--key <key>", "your private key, PEM or JWK")
     .option("--context <text>", "what the message is for, as the sender said", "")
     .option("--signed-by <key>", "require a signature by this verifying key; may be repeated", collect)
@@ -98,11 +113,18 @@ export function addOpen(program: Command): void {
         "maxAge",
       ),
     )
-  addOutputOption(command, "message")
+    .addOption(
+      new Option("--file", "open a sealed file, of any size and age, and as often as you like").conflicts([
+        "maxAge",
+        "acceptReplays",
+      ]),
+    )
+  addOutputOption(command, "message or file")
   addPassphraseOption(command).action(run)
   finishCommand(command, [
     "sealwire open --key bob.private.pem letter.sealed",
     "sealwire open --key bob.private.pem --context transfers --signed-by alice.verifying.pem --max-age 86400 < envelope",
+    "sealwire open --file --key bob.private.pem photos.sealed | tar x",
   ])
   command.addHelpText("after", `Opened envelopes are noted in ${claimsPath()}`)
 }
