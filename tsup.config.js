@@ -14,6 +14,8 @@ const shared = {
   // The code is neither minified nor bundled with its dependencies, so a stack trace already reads like the source:
   // source maps would double the tarball and tell nothing.
   sourcemap: false,
+  // Deno and workers know the platform's modules by that name only
+  removeNodeProtocol: false,
   silent: true,
 }
 
@@ -39,8 +41,8 @@ export default defineConfig([
     entry: entries([...doorNames, ...platformModules]),
     // One build with splitting: doors share one copy of each module, and so of the state in it.
     splitting: true,
-    // Left for the consumer's conditions to decide.
-    external: [/^#/],
+    // Left for the consumer's conditions to decide, and for the platform to have.
+    external: [/^#/, /^node:/],
     dts: { entry: entries(doorNames) },
     metafile: true,
   },

@@ -6,7 +6,7 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
-import type { Addressed } from "../envelope/seal.ts"
+import type { SealOptions } from "../envelope/seal.ts"
 import {
   headCharacters,
   headSealer,
@@ -24,7 +24,7 @@ import type { AbortSignalLike, ByteSource, ByteStream } from "./platform.ts"
 import { readableOf } from "./readable.ts"
 
 /** Options of {@link sealStream}: those of `seal`, and what only streams have. */
-export interface SealStreamOptions extends Addressed {
+export interface SealStreamOptions extends Pick<SealOptions, "to" | "context" | "signWith"> {
   /** What the reader is told beside the bytes, such as a name and a type: sealed, up to 64 KiB as JSON. Default: `{}`. */
   readonly metadata?: StreamMetadata
   /** Called after each piece with the bytes of plaintext so far. What it throws ends the stream. */

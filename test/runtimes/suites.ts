@@ -339,8 +339,6 @@ export const cases: readonly ContractCase[] = [
   { name: "protects a document by a policy", run: protectsByPolicy },
   { name: "fetches sealed, there and back", run: () => fetchesSealed(platformBackend) },
   { name: "fetches sealed, there and back, with the client on noble", run: () => fetchesSealed(noble) },
-}
-
   { name: "opens the known file", run: opensKnownFile },
   {
     name: "carries a stream of megabytes, with its signer and metadata, and opens a range",
