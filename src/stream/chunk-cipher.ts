@@ -65,6 +65,15 @@ async function forEach<Result>(
   await Promise.all(pending)
 }
 
+/**
+ * Gives back the memory of a result that was copied, where the engine can (ES2024): it is 16 KiB for each chunk, and what waits for
+ * the garbage collection comes to three times as much memory as all else here. Only what has a buffer to itself.
+ */
+function release({ buffer, byteLength }: Bytes): void {
+  if (buffer.byteLength !== byteLength || byteLength === 0) return
+  ;(buffer as { transfer?: (bytes: number) => ArrayBuffer }).transfer?.(0)
+}
+
 /** Creates the cipher of one body. */
 export async function createChunkCipher(
   backend: Backend,
@@ -82,6 +91,7 @@ export async function createChunkCipher(
         ({ ciphertext, tag }, index) => {
           output.set(ciphertext, starts[index])
           output.set(tag, (starts[index] ?? 0) + ciphertext.length)
+          release(ciphertext)
         },
       )
       return output
@@ -97,7 +107,10 @@ export async function createChunkCipher(
           tag: chunk.subarray(-TAG_BYTES),
         })
       try {
-        await forEach(chunks, open, (plaintext, index) => output.set(plaintext, starts[index]))
+        await forEach(chunks, open, (plaintext, index) => {
+          output.set(plaintext, starts[index])
+          release(plaintext)
+        })
       } catch {
         throw bodyFailed()
       }
