@@ -212,6 +212,18 @@ describe("parts", () => {
     expect(source.destroyed).toBe(true)
   })
 
+  test("of a stream that was stopped between two pieces never come to a last one", async () => {
+    const stop = new AbortController()
+    const onProgress = (): void => stop.abort(new Error("stop"))
+    const parts = sealParts(piecesOf(plaintext), {
+      to,
+      partBytes: 100_000_000,
+      signal: stop.signal,
+      onProgress,
+    })
+    await expect(list(parts)).rejects.toThrow("stop")
+  })
+
   test("of a file can be read again, from where an upload has stopped", async () => {
     const { bytes } = await sealFile(at("plain"), at("sealed"), { to })
     const file = readFileSync(at("sealed"))
