@@ -5,6 +5,7 @@
  */
 
 import { stat } from "node:fs/promises"
+import { setFlagsFromString } from "node:v8"
 
 import {
   fileReader,
@@ -58,6 +59,14 @@ function failureOf(error: unknown, { input, output }: Ends): unknown {
   return new CommandError("ERR_FILE", `cannot read or write ${names} (${reason})`)
 }
 
+/**
+ * Before Node 21 the memory of each chunk waits for a garbage collection, which comes late where the young generation has grown: 60 MiB
+ * instead of 25, measured over 5 GiB. Later versions give it back at once.
+ */
+function keepMemoryLow(): void {
+  if (!("transfer" in ArrayBuffer.prototype)) setFlagsFromString("--semi-space-growth-factor=1")
+}
+
 /** Runs a work with progress; an interrupt ends it in order, so that it leaves nothing. */
 async function run<Result>(
   ends: Ends,
@@ -68,6 +77,7 @@ async function run<Result>(
     watch: { signal: AbortSignal; onProgress: (bytes: number) => void },
   ) => Promise<Result>,
 ): Promise<Result> {
+  keepMemoryLow()
   const input = fileName(ends.input)
   const stop = new AbortController()
   const interrupt = (): void =>
