@@ -25,6 +25,7 @@ export default {
     "publint",
     // in bench/package.json
     "@hpke/core",
+    "age-encryption",
     "libsodium-wrappers",
     "node-forge",
     "openpgp",
