@@ -71,7 +71,8 @@ export interface Policy {
   explain(document: string | object): FieldEffect[]
   /**
    * A copy of a value for a log: `"[sealed]"` for what is to be sealed, the other rules applied, `"[redacted]"` for what has
-   * another shape than a rule wants, and for all that is no object. Never throws.
+   * another shape than a rule wants, and for all that is no object. `"[hashed]"` instead of a hash where the backend computes it
+   * later, as WebCrypto does: a logger cannot wait. Never throws.
    */
   redact(document: unknown): JsonValue
 }
