@@ -27,6 +27,7 @@ export {
 export type {
   OfferEntry,
   OpenEntry,
+  SessionKeyName,
   SessionLimits,
   SessionStore,
   SessionSummary,

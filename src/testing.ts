@@ -21,6 +21,7 @@ export type { ReplayStore } from "./replay/store.ts"
 export type {
   OfferEntry,
   OpenEntry,
+  SessionKeyName,
   SessionLimits,
   SessionStore,
   SessionSummary,

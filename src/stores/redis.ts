@@ -16,7 +16,18 @@ import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.t
 import { refusal, unanswered } from "./redis-errors.ts"
 import { CLAIM, MARK, type Script, VERDICTS } from "./redis-scripts.ts"
 
+export type {
+  OfferEntry,
+  OpenEntry,
+  SessionKeyName,
+  SessionLimits,
+  SessionStore,
+  SessionSummary,
+  StoredSession,
+} from "../session/session-store.ts"
+export type { MaybePromise } from "../crypto/backend.ts"
 export type { GlideClient, IoredisClient, NodeRedisClient, RedisClient } from "./redis-client.ts"
+export { redisSessionStore, type RedisSessionStoreOptions } from "./redis-sessions.ts"
 
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
