@@ -16,7 +16,22 @@ import { type PostgresClient, type Query, queryOf } from "./postgres-client.ts"
 import { isOvertaken, refusal, unanswered } from "./postgres-errors.ts"
 import { type PostgresSql, postgresSql, type PostgresTable, schemaSql } from "./postgres-sql.ts"
 
+export type { MaybePromise } from "../crypto/backend.ts"
+export type {
+  OfferEntry,
+  OpenEntry,
+  SessionKeyName,
+  SessionLimits,
+  SessionStore,
+  SessionSummary,
+  StoredSession,
+} from "../session/session-store.ts"
 export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres-client.ts"
+export {
+  postgresSessionSchema,
+  postgresSessionStore,
+  type PostgresSessionTable,
+} from "./postgres-sessions.ts"
 export type { PostgresTable } from "./postgres-sql.ts"
 
 /** Options of {@link postgresStore}. */

@@ -54,31 +54,58 @@ export function redisSessionStore(client: RedisClient, options: RedisSessionStor
     )
   }
   const run = scriptRunner(client)
-  const ask = (script: Script, keys: string[], ...args: (string | number)[]): Promise<unknown> =>
+  const ask: Ask = (script, keys, ...args) =>
     run(script, keys, args.map(String)).catch((error: unknown) => {
       throw unanswered(error)
     })
   const start = `{${prefix}:sessions}:`
-  const [ends, offers, sessionKeys] = [`${start}ends`, `${start}offers`, `${start}s:`]
-  const keyOf = (id: string): string => sessionKeys + id
-  const principalKey = (principal: string): string => `${start}p:${principal}`
-  const nameKey = (keyId: string): string => `${start}k:${keyId}`
+  const names: Names = {
+    ends: `${start}ends`,
+    offers: `${start}offers`,
+    sessions: `${start}s:`,
+    session: (id) => `${start}s:${id}`,
+    principal: (principal) => `${start}p:${principal}`,
+    key: (keyId) => `${start}k:${keyId}`,
+  }
+  return { ...writesTo(ask, names), ...readsFrom(ask, names), ...endsIn(ask, names) }
+}
 
+type Ask = (script: Script, keys: string[], ...args: (string | number)[]) => Promise<unknown>
+
+/** What keys are called; `sessions` is what those of sessions begin with. */
+interface Names {
+  readonly ends: string
+  readonly offers: string
+  readonly sessions: string
+  session(id: string): string
+  principal(principal: string): string
+  key(keyId: string): string
+}
+
+function writesTo(ask: Ask, names: Names): Pick<SessionStore, "add" | "open" | "touch"> {
+  const { ends, offers } = names
   return {
     async add(id, { content, key, endsAtMs }, { maxSessions, maxPendingOffers }, nowMs) {
       const lifeMs = key ? key.endsAtMs - nowMs : 0
-      const keys = [keyOf(id), ends, offers, nameKey(key?.id ?? "")]
+      const keys = [names.session(id), ends, offers, names.key(key?.id ?? "")]
       const args = [id, nowMs, endsAtMs, encode(content), maxSessions, maxPendingOffers, lifeMs]
       const verdict = await ask(ADD, keys, ...args)
       if (verdict === "offers" || verdict === "sessions") throw fullOf(verdict)
       if (verdict !== "added") throw odd()
     },
     async open(id, { content, principal = "", openedAtMs, endsAtMs }, nowMs) {
-      const keys = [keyOf(id), ends, offers, principalKey(principal)]
+      const keys = [names.session(id), ends, offers, names.principal(principal)]
       return isOne(await ask(OPEN, keys, id, nowMs, endsAtMs, encode(content), principal, openedAtMs))
     },
+    touch: async (id, endsAtMs, nowMs) =>
+      isOne(await ask(TOUCH, [names.session(id), ends], id, nowMs, endsAtMs)),
+  }
+}
+
+function readsFrom(ask: Ask, names: Names): Pick<SessionStore, "find" | "idOfKey" | "list"> {
+  return {
     async find(id, nowMs) {
-      const [state, content, end] = listOf(await ask(FIND, [keyOf(id)]))
+      const [state, content, end] = listOf(await ask(FIND, [names.session(id)]))
       const endsAtMs = Number(end)
       if ((state !== "offered" && state !== "open") || !(endsAtMs > nowMs)) return undefined
       const bytes = decodeBase64url(content ?? "")
@@ -86,18 +113,24 @@ export function redisSessionStore(client: RedisClient, options: RedisSessionStor
       return { state, content: bytes, endsAtMs }
     },
     async idOfKey(keyId, nowMs) {
-      const held = await ask(FIND_KEY, [nameKey(keyId)])
-      if (held === null || held === undefined) return undefined
-      const [id, end] = String(held).split(" ")
+      const held = await ask(FIND_KEY, [names.key(keyId)])
+      if (typeof held !== "string") return undefined
+      const [id, end] = held.split(" ")
       return Number(end) > nowMs ? id : undefined
     },
-    touch: async (id, endsAtMs, nowMs) => isOne(await ask(TOUCH, [keyOf(id), ends], id, nowMs, endsAtMs)),
-    end: async (id) => isOne(await ask(END, [keyOf(id), ends, offers], id)),
-    endAll: async (principal) => Number(await ask(END_ALL, [principalKey(principal), ends], sessionKeys)),
     async list(principal, nowMs) {
-      const key = principal === undefined ? ends : principalKey(principal)
-      return summariesOf(listOf(await ask(LIST, [key], sessionKeys, nowMs)))
+      const key = principal === undefined ? names.ends : names.principal(principal)
+      return summariesOf(listOf(await ask(LIST, [key], names.sessions, nowMs)))
     },
+  }
+}
+
+function endsIn(ask: Ask, names: Names): Pick<SessionStore, "end" | "endAll" | "sweep"> {
+  const { ends, offers } = names
+  return {
+    end: async (id) => isOne(await ask(END, [names.session(id), ends, offers], id)),
+    endAll: async (principal) =>
+      Number(await ask(END_ALL, [names.principal(principal), ends], names.sessions)),
     sweep: async (nowMs) => Number(await ask(SWEEP, [ends, offers], nowMs)) > 0,
   }
 }
@@ -113,7 +146,7 @@ function isOne(answer: unknown): boolean {
 
 function listOf(answer: unknown): (string | undefined)[] {
   if (!Array.isArray(answer)) throw odd()
-  return answer.map((value: unknown) => (value === null || value === undefined ? undefined : String(value)))
+  return answer.map((value: unknown) => (typeof value === "string" ? value : undefined))
 }
 
 function summariesOf(values: readonly (string | undefined)[]): SessionSummary[] {

@@ -27,7 +27,23 @@ import {
 } from "./sqlite-connection.ts"
 import { type SqliteSql, sqliteSql } from "./sqlite-schema.ts"
 
+export type { MaybePromise } from "../crypto/backend.ts"
+export type {
+  OfferEntry,
+  OpenEntry,
+  SessionKeyName,
+  SessionLimits,
+  SessionStore,
+  SessionSummary,
+  StoredSession,
+} from "../session/session-store.ts"
 export type { SqliteDatabase, SqliteStatement } from "./sqlite-connection.ts"
+export {
+  type SqliteSessionDatabase,
+  type SqliteSessionStatement,
+  sqliteSessionStore,
+  type SqliteSessionStoreOptions,
+} from "./sqlite-sessions.ts"
 export { sqliteSchema } from "./sqlite-schema.ts"
 
 /** Options of {@link sqliteStore}. */
