@@ -14,12 +14,11 @@ import { CorrectedClock } from "./corrected-clock.ts"
 import { type Emit, emitterOf } from "./events.ts"
 import { fixedKeys, type KeySource, PinnedKeys } from "./keys.ts"
 import { type ClientOptions, readSettings, type Settings } from "./options.ts"
-import { keyRecipient } from "./recipient.ts"
+import { keyRecipient, type Recipient } from "./recipient.ts"
 import { type Operation, type OperationTerms, readOperation } from "./request.ts"
 import { repeat } from "./retry.ts"
 import { platformSeqStore } from "./seq-store.ts"
-import { sharedStates } from "./session-state.ts"
-import { ClientSessions } from "./sessions.ts"
+import type { ClientSessions } from "./sessions.ts"
 import { platformTiming, type Timing } from "./timing.ts"
 
 /** A client of one server. */
@@ -120,20 +119,28 @@ async function perform(operation: Operation, sender: Sender, timing: Timing): Pr
   throw error
 }
 
-/** Pages share a session for one server, one set of pins and one signer. */
-function stateName({ baseUrl, origin, signWith }: Settings): string {
-  return [baseUrl.origin, origin, signWith?.kid ?? ""].join(" ")
-}
+/** Gives the sessions of a client; loads their code at the first call, so that a page without them does not pay for it. */
+type LoadSessions = () => Promise<ClientSessions>
 
-function sessionsOf(settings: Settings, clock: CorrectedClock, emit: Emit): ClientSessions | undefined {
+function sessionsOf(settings: Settings, clock: CorrectedClock, emit: Emit): LoadSessions | undefined {
   const { session, trust } = settings
   if (session === false || !("pins" in trust)) return undefined
-  const states = session === "shared" ? sharedStates(stateName(settings)) : undefined
-  return new ClientSessions({ settings, pins: trust.pins, clock, emit, states })
+  const { pins } = trust
+  let loading: Promise<ClientSessions> | undefined
+  async function load(): Promise<ClientSessions> {
+    const { clientSessions } = await import("./sessions.ts")
+    return clientSessions({ settings, pins, clock, emit })
+  }
+  return () => (loading ??= load())
 }
 
-async function endSession(sessions: ClientSessions, sender: Sender, terms: OperationTerms): Promise<void> {
-  const existing = await sessions.existing()
+const sessionRecipient = (sessions: LoadSessions): Recipient => ({
+  current: async () => (await sessions()).current(),
+})
+
+async function endSession(sessions: LoadSessions, sender: Sender, terms: OperationTerms): Promise<void> {
+  const loaded = await sessions()
+  const existing = await loaded.existing()
   if (!existing) return
   const { id, target } = existing
   try {
@@ -145,7 +152,7 @@ async function endSession(sessions: ClientSessions, sender: Sender, terms: Opera
     const isGone = end.error instanceof SealwireError && end.error.code === "ERR_NO_SESSION"
     if (!isGone) throw identified(end.error, operation, end.retryAfterMs)
   } finally {
-    await sessions.drop(id)
+    await loaded.drop(id)
   }
 }
 
@@ -157,7 +164,12 @@ export function createTimedClient(options: ClientOptions, timing: Timing): Clien
   const clock = new CorrectedClock(settings.clock)
   const keys = keySourceOf(settings, clock, timing, emit)
   const sessions = sessionsOf(settings, clock, emit)
-  const sender = { settings, recipient: sessions ?? keyRecipient(keys, settings), clock, emit }
+  const sender = {
+    settings,
+    recipient: sessions ? sessionRecipient(sessions) : keyRecipient(keys, settings),
+    clock,
+    emit,
+  }
   const generateId = settings.generateId ?? (() => encodeBase64url(backend.randomBytes(16)))
   const terms = { baseUrl, generateId, budgetMs: retry.budgetMs }
   return Object.freeze({

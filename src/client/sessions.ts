@@ -11,9 +11,10 @@ import { materialOf } from "../keys/key.ts"
 import { publicKeyOf } from "../keys/recipient.ts"
 import { type ClientEnd, sealInSession } from "../session/message.ts"
 import { cryptoKeyOfSecret, SecretBytes, secretOfCryptoKey } from "../session/secret.ts"
+import type { Settings } from "./options.ts"
 import type { Recipient, Target } from "./recipient.ts"
 import { type HandshakeTerms, openOverHttp } from "./session-handshake.ts"
-import type { SessionState, SessionStates } from "./session-state.ts"
+import { type SessionState, type SessionStates, sharedStates } from "./session-state.ts"
 
 /** A session that is open, as far as this client knows. */
 interface Live {
@@ -166,4 +167,16 @@ export class ClientSessions implements Recipient {
     live.usedAtMs = nowMs
     if (isOld) void this.#terms.states?.touch(live.end.sessionId, nowMs).catch(() => undefined)
   }
+}
+
+/** Pages share a session for one server, one set of pins and one signer. */
+function stateName({ baseUrl, origin, signWith }: Settings): string {
+  return [baseUrl.origin, origin, signWith?.kid ?? ""].join(" ")
+}
+
+/** The sessions of a client, which other pages share where that is wanted. */
+export function clientSessions(terms: HandshakeTerms): ClientSessions {
+  const { settings } = terms
+  const states = settings.session === "shared" ? sharedStates(stateName(settings)) : undefined
+  return new ClientSessions({ ...terms, states })
 }
