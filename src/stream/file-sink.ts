@@ -9,8 +9,8 @@ import { randomUUID } from "node:crypto"
 import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
-import type { Bytes } from "../base/bytes.ts"
 import { describe } from "../base/text.ts"
+import { type Batch, joinBatch, releaseBatch } from "./chunk-cipher.ts"
 import { type FilePath, isPath, toPath } from "./file-source.ts"
 
 /** A Node `Writable`, as far as it is written. */
@@ -31,7 +31,7 @@ export interface OutputOptions {
 
 /** Where a result goes. Either `finish` or `discard` is called in the end. */
 export interface Sink {
-  write(bytes: Bytes): Promise<void>
+  write(batch: Batch): Promise<void>
   /** Makes what was written count. */
   finish(): Promise<void>
   /** Leaves nothing of it. */
@@ -52,10 +52,17 @@ async function assertAbsent(path: string): Promise<void> {
   if (found) throw existsError(path)
 }
 
-async function writeAll(file: FileHandle, bytes: Bytes): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await file.write(bytes, written, bytes.length - written)).bytesWritten
+/** Writes a batch in one call of the system, as far as that goes: it may take less, such as when a disk is nearly full. */
+async function writeAll(file: FileHandle, batch: Batch): Promise<void> {
+  let { bytesWritten } = await file.writev(batch)
+  for (const part of batch) {
+    const skipped = Math.min(bytesWritten, part.length)
+    bytesWritten -= skipped
+    for (let at = skipped; at < part.length;) {
+      at += (await file.write(part, at, part.length - at)).bytesWritten
+    }
   }
+  releaseBatch(batch)
 }
 
 /** Gives a finished file its name, and never takes the name of another. */
@@ -90,7 +97,7 @@ async function fileSink(path: string, overwrite: boolean, mode: number): Promise
   const file = await open(temporary, "wx", mode)
   let isNamed = false
   return {
-    write: (bytes) => writeAll(file, bytes),
+    write: (batch) => writeAll(file, batch),
     async finish() {
       await file.sync()
       await file.close()
@@ -117,8 +124,9 @@ function streamSink(stream: WritableBytes): Sink {
   // as `pipe` does: the standard streams belong to the process
   const isOwn = stream !== process.stdout && stream !== process.stderr
   return {
-    async write(bytes) {
+    async write(batch) {
       if (failed) throw failed.error
+      const bytes = joinBatch(batch)
       await new Promise<void>((resolve, reject) => {
         stream.write(bytes, (error) => {
           if (error) reject(error)

@@ -7,10 +7,9 @@
 import type { Bytes } from "../base/bytes.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import type { StreamHead } from "../envelope/stream.ts"
-import { type Allocate, BATCH_CHUNKS } from "./chunk-cipher.ts"
+import type { Batch } from "./chunk-cipher.ts"
 import { openSink, type OutputOptions, type Sink, type WritableBytes } from "./file-sink.ts"
 import { type FilePath, fileReader, openSource, type OpenSource } from "./file-source.ts"
-import { SEALED_CHUNK_BYTES } from "./layout.ts"
 import { OPEN_STREAM_OPTIONS, type OpenStreamOptions, streamOpener } from "./open-stream.ts"
 import type { AbortSignalLike, ByteSource } from "./platform.ts"
 import { stopOnAbort } from "./readable.ts"
@@ -39,24 +38,14 @@ const OUTPUT_OPTIONS = ["overwrite", "mode"]
 const PRIVATE_MODE = 0o600
 const PUBLIC_MODE = 0o666
 
-/** Two buffers in turns: one is filled while the other is written. */
-function twoBuffers(): Allocate {
-  const buffers = [0, 1].map(() => new Uint8Array(BATCH_CHUNKS * SEALED_CHUNK_BYTES))
-  let turn = 0
-  return (bytes) => {
-    turn ^= 1
-    return buffers[turn]?.subarray(0, bytes) ?? new Uint8Array(bytes)
-  }
-}
-
 /** Writes what is made while the next is being made; gives the number of bytes. */
-async function pour(made: AsyncIterable<Bytes>, sink: Sink): Promise<number> {
+async function pour(made: AsyncIterable<Batch>, sink: Sink): Promise<number> {
   let total = 0
   let writing: Promise<void> | undefined
-  for await (const bytes of made) {
+  for await (const batch of made) {
     await writing
-    total += bytes.length
-    writing = sink.write(bytes)
+    for (const { length } of batch) total += length
+    writing = sink.write(batch)
     // it is waited for above or below; until then it must not count as unhandled
     writing.catch(() => undefined)
   }
@@ -124,7 +113,7 @@ export async function sealFile(
 ): Promise<SealedFile> {
   assertOptions(options, "options", [...SEAL_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
   const { signal } = options
-  const seal = streamSealer(options, twoBuffers())
+  const seal = streamSealer(options)
   const [source, sink] = await openBoth(from, to, options, PUBLIC_MODE)
   return carry(source, sink, signal, async () => ({ bytes: await pour(seal(source.pieces), sink) }))
 }
@@ -147,7 +136,7 @@ export async function openFile(
 ): Promise<OpenedFile> {
   assertOptions(options, "options", [...OPEN_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
   const { signal } = options
-  const open = streamOpener(options, twoBuffers())
+  const open = streamOpener(options)
   const [source, sink] = await openBoth(from, to, options, PRIVATE_MODE)
   return carry(source, sink, signal, async () => {
     const { head, plaintext } = await open(source.pieces)
@@ -178,9 +167,9 @@ export async function* readParts(
   const { offset = 0 } = options
   const partBytes = partSize(options)
   const file = await fileReader(path)
-  async function* rest(): AsyncGenerator<Bytes> {
+  async function* rest(): AsyncGenerator<Batch> {
     for (let at = offset; at < file.size; at += partBytes) {
-      yield (await file.read(at, Math.min(partBytes, file.size - at))) as Bytes
+      yield [(await file.read(at, Math.min(partBytes, file.size - at))) as Bytes]
     }
   }
   try {

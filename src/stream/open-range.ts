@@ -9,7 +9,14 @@ import { openFailed } from "../base/errors.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import { HEAD_OPTIONS, type HeadOptions, headOpener, type StreamHead } from "../envelope/stream.ts"
-import { BATCH_CHUNKS, bodyFailed, type ChunkCipher, createChunkCipher } from "./chunk-cipher.ts"
+import {
+  type Batch,
+  BATCH_CHUNKS,
+  bodyFailed,
+  type ChunkCipher,
+  createChunkCipher,
+  joinBatch,
+} from "./chunk-cipher.ts"
 import {
   BODY_HEAD_BYTES,
   CHUNK_BYTES,
@@ -93,16 +100,16 @@ async function* openChunks(
   { read, cipher, start, size }: Body,
   from: number,
   to: number,
-): AsyncGenerator<Bytes> {
+): AsyncGenerator<Batch> {
   if (from >= to) return
   for (let index = Math.floor(from / CHUNK_BYTES); index * CHUNK_BYTES < to;) {
     const count = Math.min(BATCH_CHUNKS, Math.ceil(to / CHUNK_BYTES) - index)
     const [first] = sealedChunkAt(index, size)
     const [, end] = sealedChunkAt(index + count - 1, size)
     const sealed = await read(start + first, start + end)
-    const plaintext = await cipher.open(index, cut(sealed))
+    const plaintext = joinBatch(await cipher.open(index, cut(sealed)))
     const base = index * CHUNK_BYTES
-    yield plaintext.subarray(Math.max(from - base, 0), to - base)
+    yield [plaintext.subarray(Math.max(from - base, 0), to - base)]
     index += count
   }
 }
@@ -166,7 +173,8 @@ export async function openRange(source: BlobLike | RandomReader, options: HeadOp
       const to = rangeEnd(size, offset, length)
       const range = new Uint8Array(Math.max(to - offset, 0))
       let filled = 0
-      for await (const part of openChunks(body, offset, to)) {
+      for await (const batch of openChunks(body, offset, to)) {
+        const part = joinBatch(batch)
         range.set(part, filled)
         filled += part.length
       }

@@ -7,6 +7,7 @@
 import { type Bytes, equalConstantTime } from "../base/bytes.ts"
 import { openFailed } from "../base/errors.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
+import { TAG_BYTES } from "../crypto/sizes.ts"
 import {
   HEAD_OPTIONS,
   type HeadOptions,
@@ -16,7 +17,7 @@ import {
 } from "../envelope/stream.ts"
 import { type BodyKeys, deriveBodyKeys } from "./body-keys.ts"
 import { ByteReader } from "./byte-reader.ts"
-import { type Allocate, bodyFailed, createChunkCipher } from "./chunk-cipher.ts"
+import { type Batch, bodyFailed, createChunkCipher } from "./chunk-cipher.ts"
 import {
   BODY_HEAD_BYTES,
   CHUNK_BYTES,
@@ -68,17 +69,17 @@ export async function* openBody(
   context: Bytes,
   reader: ByteReader,
   onProgress?: (plaintextBytes: number) => void,
-  allocate?: Allocate,
-): AsyncGenerator<Bytes> {
+): AsyncGenerator<Batch> {
   const keys = openBodyHead(key, context, await reader.take(BODY_HEAD_BYTES))
-  const cipher = await createChunkCipher(backend, keys, allocate)
+  const cipher = await createChunkCipher(backend, keys)
   let index = 0
   for (;;) {
     const { whole, rest } = await reader.takeChunks()
     const plaintext = await cipher.open(index, rest ? [rest] : whole)
-    if (plaintext.length > 0) yield plaintext
+    const restBytes = rest ? rest.length - TAG_BYTES : 0
+    if (!rest || restBytes > 0) yield plaintext
     index += whole.length
-    onProgress?.(index * CHUNK_BYTES + (rest ? plaintext.length : 0))
+    onProgress?.(index * CHUNK_BYTES + restBytes)
     if (rest) return
   }
 }
@@ -86,14 +87,11 @@ export async function* openBody(
 /** What opening a source gives before its body is read. */
 export interface OpenedSource {
   readonly head: StreamHead
-  readonly plaintext: AsyncGenerator<Bytes>
+  readonly plaintext: AsyncGenerator<Batch>
 }
 
 /** Reads the options now, and gives the function that opens a source. */
-export function streamOpener(
-  options: OpenStreamOptions,
-  allocate?: Allocate,
-): (pieces: PieceReader) => Promise<OpenedSource> {
+export function streamOpener(options: OpenStreamOptions): (pieces: PieceReader) => Promise<OpenedSource> {
   const { onProgress } = options
   if (onProgress !== undefined) assertFunction(onProgress, "options.onProgress")
   const openHead = headOpener(options)
@@ -103,7 +101,7 @@ export function streamOpener(
     if (!start) throw openFailed()
     const { head, end } = await openHead(envelopeOf(start))
     const context = await end.backend.sha256(start)
-    return { head, plaintext: openBody(end, context, reader, onProgress, allocate) }
+    return { head, plaintext: openBody(end, context, reader, onProgress) }
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
+import { type Batch, joinBatch } from "./chunk-cipher.ts"
 import type { PieceReader } from "./pieces.ts"
 import type { AbortSignalLike, ByteStream } from "./platform.ts"
 
@@ -25,7 +26,7 @@ export function stopOnAbort(
 
 /** Makes the stream. A failure of the generator stops the source, and every later read fails as that one did. */
 export function readableOf(
-  generator: AsyncGenerator<Bytes>,
+  generator: AsyncGenerator<Batch>,
   pieces: Pick<PieceReader, "stop">,
   signal: AbortSignalLike | undefined,
 ): ByteStream {
@@ -40,7 +41,7 @@ export function readableOf(
         if (next.done === true) {
           unwatch()
           controller.close()
-        } else controller.enqueue(next.value)
+        } else controller.enqueue(joinBatch(next.value))
       } catch (error) {
         unwatch()
         pieces.stop(error).catch(() => undefined)

@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
+import { type Batch, joinBatch } from "./chunk-cipher.ts"
 import { readPieces } from "./pieces.ts"
 import type { ByteSource } from "./platform.ts"
 import { stopOnAbort } from "./readable.ts"
@@ -43,14 +43,15 @@ export function partSize({ partBytes = DEFAULT_PART_BYTES }: PartOptions): numbe
 
 /** Cuts what is sealed into parts; the last one may be empty only where there is no other. */
 export async function* cutParts(
-  sealed: AsyncIterable<Bytes>,
+  sealed: AsyncIterable<Batch>,
   partBytes: number,
   first: Pick<SealedPart, "index" | "offset"> = { index: 0, offset: 0 },
 ): AsyncGenerator<SealedPart> {
   let { index, offset } = first
   let bytes = new Uint8Array(partBytes)
   let length = 0
-  for await (let piece of sealed) {
+  for await (const batch of sealed) {
+    let piece = joinBatch(batch)
     while (piece.length > 0) {
       if (length === partBytes) {
         yield { index, offset, bytes, last: false }

@@ -17,7 +17,7 @@ import {
 import type { Fresh } from "../envelope/write.ts"
 import { deriveBodyKeys } from "./body-keys.ts"
 import { ByteReader } from "./byte-reader.ts"
-import { type Allocate, createChunkCipher } from "./chunk-cipher.ts"
+import { type Batch, createChunkCipher } from "./chunk-cipher.ts"
 import { CHUNK_BYTES, headBytesOf, SALT_BYTES, sealedBodyBytes, serializeHead } from "./layout.ts"
 import { type PieceReader, readPieces } from "./pieces.ts"
 import type { AbortSignalLike, ByteSource, ByteStream } from "./platform.ts"
@@ -56,11 +56,10 @@ export async function* sealBody(
   salt: Bytes,
   pieces: PieceReader,
   onProgress?: (plaintextBytes: number) => void,
-  allocate?: Allocate,
-): AsyncGenerator<Bytes> {
+): AsyncGenerator<Batch> {
   const keys = deriveBodyKeys(key, salt, context)
-  yield concat(salt, keys.commitment)
-  const cipher = await createChunkCipher(backend, keys, allocate)
+  yield [concat(salt, keys.commitment)]
+  const cipher = await createChunkCipher(backend, keys)
   const reader = new ByteReader(pieces, CHUNK_BYTES)
   let index = 0
   for (;;) {
@@ -75,8 +74,7 @@ export async function* sealBody(
 /** Reads the options now, and gives the function that seals a source. */
 export function streamSealer(
   options: SealStreamOptions,
-  allocate?: Allocate,
-): (pieces: PieceReader, fresh?: FreshStream) => AsyncGenerator<Bytes> {
+): (pieces: PieceReader, fresh?: FreshStream) => AsyncGenerator<Batch> {
   const { metadata, onProgress } = options
   if (onProgress !== undefined) assertFunction(onProgress, "options.onProgress")
   const metadataBytes = serializeMetadata(metadata)
@@ -84,9 +82,11 @@ export function streamSealer(
   return async function* (pieces, fresh = {}) {
     const end = await sealHead(metadataBytes, fresh.head)
     const head = serializeHead(end.envelope)
-    yield head
+    // before the head is given away
+    const context = await end.backend.sha256(head)
+    yield [head]
     const salt = fresh.salt ?? end.backend.randomBytes(SALT_BYTES)
-    yield* sealBody(end, await end.backend.sha256(head), salt, pieces, onProgress, allocate)
+    yield* sealBody(end, context, salt, pieces, onProgress)
   }
 }
 

@@ -32,10 +32,12 @@ export async function* piecesOf(bytes: Uint8Array, cut: Cut = CUTS.whole): Async
   }
 }
 
-/** Everything that a stream or a generator gives, as one array. */
+/** Everything that a stream, or a generator of arrays or batches of them, gives, as one array. */
 export async function collect(stream: unknown): Promise<Bytes> {
   const parts: Uint8Array[] = []
-  for await (const part of stream as AsyncIterable<Uint8Array>) parts.push(Uint8Array.from(part))
+  for await (const given of stream as AsyncIterable<Uint8Array | readonly Uint8Array[]>) {
+    for (const part of Array.isArray(given) ? given : [given]) parts.push(Uint8Array.from(part as Uint8Array))
+  }
   return new Uint8Array(Buffer.concat(parts))
 }
 

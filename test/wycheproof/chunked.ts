@@ -33,7 +33,7 @@ async function openIn(backend: Backend, { key, context, sealed }: Body, cut: Cut
   const parts: Uint8Array[] = []
   const plaintext = openBody({ backend, key }, context, reader)
   try {
-    for await (const part of plaintext) parts.push(part)
+    for await (const batch of plaintext) parts.push(...batch)
     return { released: new Uint8Array(Buffer.concat(parts)), failed: false }
   } catch (error) {
     assert((error as { code?: string }).code === "ERR_OPEN_FAILED", `ERR_OPEN_FAILED, not ${String(error)}`)
