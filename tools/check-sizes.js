@@ -49,7 +49,7 @@ async function bundle(code, project, runsOnNode) {
     metafile: true,
     write: false,
     logLevel: "silent",
-    external: runsOnNode ? [...builtinModules] : [],
+    external: runsOnNode ? [...builtinModules, "node:*"] : [],
   })
   const packages = new Set(Object.keys(result.metafile.inputs).map(packageOf))
   packages.delete(undefined)

@@ -10,15 +10,15 @@ import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/prom
 import { dirname, join } from "node:path"
 
 import { describe } from "../base/text.ts"
-import { type Batch, joinBatch, releaseBatch } from "./chunk-cipher.ts"
+import { type Batch, releaseBatch } from "./chunk-cipher.ts"
 import { type FilePath, isPath, toPath } from "./file-source.ts"
 
 /** A Node `Writable`, as far as it is written. */
 export interface WritableBytes {
-  write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean
+  write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean
   end(callback: () => void): unknown
   destroy(error?: Error): unknown
-  once(event: "error", listener: (error: Error) => void): unknown
+  on(event: "error", listener: (error: Error) => void): unknown
 }
 
 /** Options about the file that is made. */
@@ -115,7 +115,7 @@ async function fileSink(path: string, overwrite: boolean, mode: number): Promise
 function streamSink(stream: WritableBytes): Sink {
   let failed: { readonly error: unknown } | undefined
   const failure = new Promise<never>((_, reject) => {
-    stream.once("error", (error) => {
+    stream.on("error", (error) => {
       failed = { error }
       reject(error)
     })
@@ -126,13 +126,17 @@ function streamSink(stream: WritableBytes): Sink {
   return {
     async write(batch) {
       if (failed) throw failed.error
-      const bytes = joinBatch(batch)
+      const last = batch.at(-1)
+      if (!last) return
+      for (const part of batch.slice(0, -1)) stream.write(part)
       await new Promise<void>((resolve, reject) => {
-        stream.write(bytes, (error) => {
+        stream.write(last, (error) => {
           if (error) reject(error)
           else resolve()
         })
       })
+      // the system has it; who reads another stream may keep what was written to it
+      if (!isOwn) releaseBatch(batch)
     },
     async finish() {
       if (isOwn) await Promise.race([failure, new Promise<void>((resolve) => stream.end(resolve))])
