@@ -16,7 +16,7 @@ function alter(text: string): string {
   return text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1)
 }
 
-type Payload = Record<string, unknown>;
+type Payload = Record<string, unknown>
 
 function payloadOf(offer: string): Payload {
   return JSON.parse(Buffer.from(offer.split(".")[1] ?? "", "base64url").toString()) as Payload
