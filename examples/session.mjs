@@ -10,7 +10,7 @@ const { signingKey: identity } = await generateSigningKeyPair()
 const keyPool = createKeyPool({ size: 2, modulusBits: 2048 })
 const sessions = createSessions({ identity, keyPool, lifetimeSeconds: 600, idleSeconds: 60 })
 const replay = createReplayGuard({ store: memoryStore() })
-await sessions.ready(1)
+await sessions.ready()
 
 // The way between them: anything that carries text. Over HTTP, createClient({ session: true }) and createEndpoint({ sessions }) do this.
 const transport = {

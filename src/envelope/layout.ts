@@ -79,8 +79,8 @@ export function maxEnvelopeCharacters(maxMessageBytes: number): number {
 }
 
 /** Whether a text can only be of that type, if it is an envelope at all. No two types of messages have headers of one length. */
-export function looksLike(text: string, type: EnvelopeType): boolean {
-  return headerSegmentLengths(type).includes(text.indexOf("."))
+export function looksLike(text: unknown, type: EnvelopeType): boolean {
+  return typeof text === "string" && headerSegmentLengths(type).includes(text.indexOf("."))
 }
 
 /** §3.4, steps 1 to 3. Undefined for anything that is not an envelope of that type. */

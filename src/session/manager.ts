@@ -7,7 +7,7 @@
 
 import { encodeBase64url } from "#base64url"
 
-import type { Clock } from "../base/clock.ts"
+import { type Clock, processTime } from "../base/clock.ts"
 import { openFailed, SealwireError } from "../base/errors.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
@@ -103,9 +103,10 @@ export class SessionManager<Content = unknown> {
     const life = { issuedAtSeconds, expiresAtSeconds, idleSeconds }
     const offer: Offer = { origin, challenge, ...life, key: publicKey, sessionId, wrap }
     const text = await signOffer(identity, offer)
-    const { handle, madeAtMs = 0 } = materialOf(privateKey, "private", "key")
+    const { handle } = materialOf(privateKey, "private", "key")
     const { kid: keyId, modulusBits } = publicKey
-    const made = { maker: this.#maker, madeAtMs }
+    // nobody knew the key before: what is sealed to it, and in its session, is younger than this
+    const made = { maker: this.#maker, madeAtMs: processTime() }
     const offerHash = await contextHashOf(this.#backend, encodeAscii(text))
     const key = { keyId, modulusBytes: modulusBits / 8 }
     const facts = { origin, expiresAtSeconds, idleSeconds, wrap, ...key, offerHash, ...made }

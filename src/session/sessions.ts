@@ -215,6 +215,7 @@ function assertOrigin(origin: unknown): void {
  *   sessions,
  * })
  * await sessions.ready(1)
+ * sessions.close() // when the server stops
  * ```
  */
 export function createSessions(options: SessionsOptions): Sessions {

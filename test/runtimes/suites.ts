@@ -28,6 +28,7 @@ import { createClient } from "sealwire/client"
 import { noble } from "sealwire/noble"
 import { createEndpoint } from "sealwire/server"
 import { openRange, openStream, sealedSize, sealStream } from "sealwire/stream"
+import { createKeyPool, createSessions, openSession, type SessionWrap } from "sealwire/session"
 import { backendContract, type ContractCase, platformBackend } from "sealwire/testing"
 
 import vectors from "../../vectors/known-answers.json" with { type: "json" }
@@ -315,6 +316,46 @@ async function opensKnownFile(): Promise<void> {
   assertEqual(hexOf(await bytesOfStream(opened.stream)), hexOf(expected), "the plaintext")
 }
 
+/** A server with sessions, and a client that opens one, of its own accord and over HTTP. */
+async function sendsInSessions(wrap: SessionWrap): Promise<void> {
+  const origin = "https://api.example.com"
+  const { privateKey } = await generateKeyPair({ modulusBits: 2048 })
+  const identity = await generateSigningKeyPair()
+  const keyPool = createKeyPool({ size: 2, modulusBits: 2048 })
+  const sessions = createSessions({ identity: identity.signingKey, keyPool, wrap })
+  await sessions.ready()
+  const replay = guardOverSet()
+  const endpoint = createEndpoint({ origin, keys: privateKey, replay, routes: { "/**": "medium" }, sessions })
+  const client = createClient({
+    baseUrl: origin,
+    pins: [identity.signingKey.kid],
+    session: true,
+    fetch: (url, init) =>
+      endpoint.handle(new Request(url, init), (_, { session }) => Response.json({ session })),
+  })
+  const [first, second] = await Promise.all([
+    client.fetch("/a"),
+    client.fetch("/b", { method: "POST", body: "x" }),
+  ])
+  const [open] = await sessions.list()
+  assertEqual(await first.text(), `{"session":"${open?.id}"}`, "the session")
+  assertEqual(await second.text(), `{"session":"${open?.id}"}`, "the session")
+  await client.logout()
+  assertEqual((await sessions.list()).length, 0, "the sessions after logout")
+  const transport = {
+    offer: (hello: string) => sessions.offer(hello, { origin }),
+    open: (id: string, opening: string) => sessions.open(id, opening, { origin, replay }),
+  }
+  const session = await openSession({ pins: [identity.signingKey.kid], origin, transport })
+  const { envelope, openReply } = await session.sealRequest("hello")
+  const opened = await sessions.openMessage(envelope, { origin, replay })
+  assertEqual((await openReply(await opened.reply("welcome"))).text(), "welcome", "the reply")
+  await assertCode(sessions.openMessage(envelope, { origin, replay }), "ERR_REPLAYED")
+  await sessions.end(session.id)
+  await assertCode(sessions.openMessage(envelope, { origin, replay }), "ERR_NO_SESSION")
+  sessions.close()
+}
+
 /** The contract of each backend that this runtime has, the platform's own as the reference. */
 const contracts: readonly ContractCase[] = [
   ...backendContract(platformBackend, platformBackend),
@@ -348,6 +389,8 @@ export const cases: readonly ContractCase[] = [
   },
   { name: "refuses a stream that was cut, and one for another context", run: refusesCutStreams },
   { name: "stops a stream and its source when it is told to", run: stopsStreams },
+  { name: "sends in sessions of mode once", run: () => sendsInSessions("once") },
+  { name: "sends in sessions of mode each", run: () => sendsInSessions("each") },
   { name: "keeps recipient keys as JWK and PEM", run: keepsKeysInEveryForm },
   { name: "keeps signing keys as JWK and PEM", run: keepsSigningKeysInEveryForm },
 ]

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest"
 
+import { backend } from "#backend"
+
+import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { generateSigningKeyPair } from "../../src/keys.ts"
 import {
   createSessions,
@@ -7,6 +10,8 @@ import {
   type SessionsOptions,
   type SessionStore,
 } from "../../src/session.ts"
+import type { SessionRecord } from "../../src/session/record.ts"
+import { SecretBytes } from "../../src/session/secret.ts"
 import { sharedStore } from "../support/shared-session-store.ts"
 import { createWorld, endlessPool, ORIGIN, serverIdentity, type World } from "../support/session-world.ts"
 
@@ -247,6 +252,83 @@ describe("records in a shared store", () => {
       await read(await session.seal("a"))
     }
     expect(store.touches()).toBe(1)
+  })
+})
+
+describe("whatever the replay guard lets through", () => {
+  it.each(Object.entries(KINDS))("an offer opens once: %s", async (_, options) => {
+    const { sessions, open } = await createWorld(options())
+    const replay = createReplayGuard({ store: { claim: () => Promise.resolve(true) } })
+    let refusals: unknown[] = []
+    await open({
+      clock: Date.now,
+      transport: {
+        offer: (hello) => sessions.offer(hello, { origin: ORIGIN }),
+        async open(id, opening) {
+          const racing = Array.from({ length: 20 }, () =>
+            sessions.open(id, opening, { origin: ORIGIN, replay }),
+          )
+          const settled = await Promise.allSettled(racing)
+          refusals = settled.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []))
+          return settled.find((each) => each.status === "fulfilled")?.value ?? ""
+        },
+      },
+    })
+    expect(refusals).toHaveLength(19)
+    for (const each of refusals) {
+      expect(["ERR_REPLAYED", "ERR_NO_SESSION"]).toContain((each as { code?: string }).code)
+    }
+  })
+
+  it("a message does not count once its session has ended, even between authentication and claim", async () => {
+    const { sessions, open } = await createWorld()
+    const session = await open({ clock: Date.now })
+    const claim = () => sessions.end(session.id)
+    const replay = createReplayGuard({ store: { claim } })
+    const late = sessions.openMessage(await session.seal("a"), { origin: ORIGIN, replay })
+    await expect(late).rejects.toMatchObject(noSession)
+  })
+})
+
+describe("secrets", () => {
+  it("derive nothing once they are wiped: zeros would be a key that anyone knows", () => {
+    const secret = new SecretBytes(backend, new Uint8Array(32).fill(7))
+    secret.wipe()
+    expect(() => secret.expand("message", new Uint8Array(16))).toThrow(expect.objectContaining(noSession))
+  })
+
+  it("are overwritten when a session ends, and the private key is gone as soon as it is open", async () => {
+    const store = memorySessionStore<SessionRecord>()
+    const { open, sessions, now } = await createWorld({ store })
+    const session = await open()
+    const stored = await store.find(session.id, now())
+    const bytes = stored?.content.secret?.bytes
+    expect(stored?.content.privateKey).toBeUndefined()
+    expect(bytes?.some((byte) => byte !== 0)).toBe(true)
+    await sessions.end(session.id)
+    expect(bytes?.every((byte) => byte === 0)).toBe(true)
+    expect(stored?.content.secret).toBeUndefined()
+  })
+})
+
+describe("after a restart with a replay store that forgets", () => {
+  it("a session that is made since counts at once, one from before waits", async () => {
+    const store = sharedStore()
+    const options = { store, recordKeys: [recordKey] }
+    const before = await createWorld(options)
+    const old = await before.open()
+    const after = await createWorld(options)
+    const replay = createReplayGuard({ store: memoryStore() })
+    const terms = { origin: ORIGIN, replay }
+    const transport = {
+      ...after.transport,
+      open: (id: string, opening: string) => after.sessions.open(id, opening, terms),
+    }
+    const young = await after.open({ transport, clock: Date.now })
+    const opened = await after.sessions.openMessage(await young.seal("now"), terms)
+    expect(opened.text()).toBe("now")
+    const refused = after.sessions.openMessage(await old.seal("then"), terms)
+    await expect(refused).rejects.toMatchObject({ code: "ERR_QUARANTINED" })
   })
 })
 
