@@ -32,6 +32,7 @@ export const doors = [
   },
   { name: "session", maxGzipBytes: 19_000, packages: [] },
   { name: "client", maxGzipBytes: 19_500, packages: ["idb-keyval"], speaksHttp: true },
+  { name: "api-keys", maxGzipBytes: 4000, packages: [] },
   { name: "fields", maxGzipBytes: 16_000, packages: [] },
   { name: "stream", maxGzipBytes: 14_500, packages: ["@noble/hashes"] },
   { name: "file", maxGzipBytes: 15_000, packages: ["@noble/hashes"], runsOnNode: true },
