@@ -18,7 +18,9 @@ export type {
   SessionEvent,
   TimeOffsetEvent,
 } from "./client/events.ts"
+export { proveSigningKey, type ProveSigningKeyOptions } from "./client/prove-signing-key.ts"
 export type { ClientOptions, RetryOptions } from "./client/options.ts"
 export type { RetryReason } from "./client/retry.ts"
 export type { SeqStore } from "./client/seq-store.ts"
+export type { SigningKeyProof } from "./http/enrolment.ts"
 export type { PublicKey, SigningKey } from "./keys/key.ts"

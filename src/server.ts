@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { ApiKeyFailure, ApiKeys, ApiKeySummary, ApiKeyVerdict } from "./api-keys/api-keys.ts"
 export type { ErrorCode } from "./base/errors.ts"
 export type { KnownSigners } from "./envelope/signers.ts"
 export type { ProblemName, RefusalStatus } from "./http/problem.ts"
@@ -11,6 +12,25 @@ export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
 export type { KeyRing } from "./keys/ring.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts"
+export type {
+  AuthenticateOptions,
+  AuthenticateToken,
+  AuthenticationDetails,
+  AuthenticationFailure,
+  Principal,
+} from "./server/principal.ts"
+export {
+  createSigningKeys,
+  type EnrolledSigner,
+  type EnrolOptions,
+  type SigningKeys,
+  type SigningKeysOptions,
+} from "./server/signing-keys.ts"
+export {
+  memorySigningKeyStore,
+  type SigningKeyRecord,
+  type SigningKeyStore,
+} from "./server/signing-key-store.ts"
 export type { EndpointEvent, OnEndpointEvent } from "./server/events.ts"
 export type { Handler, RequestDetails } from "./server/exchange.ts"
 export {
@@ -21,4 +41,4 @@ export {
 } from "./server/idempotency.ts"
 export type { DirectoryOptions } from "./server/key-directory.ts"
 export type { EndpointOptions } from "./server/options.ts"
-export type { Level, Routes } from "./server/routes.ts"
+export type { Level, RouteOptions, Routes } from "./server/routes.ts"

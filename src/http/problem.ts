@@ -69,6 +69,13 @@ export function refusal(status: RefusalStatus, retryAfterSeconds?: number): Resp
   return new Response(JSON.stringify({ type, title: UNSEALED[status], status }), { status, headers })
 }
 
+/** Refuses an open request that has no principal, without telling why. Not a session's 401: a new one would not help. */
+export function openUnauthorized(): Response {
+  const headers = { "content-type": PROBLEM_TYPE, "cache-control": "no-store", "www-authenticate": "Bearer" }
+  const body = { type: "about:blank", title: UNSEALED[401], status: 401 }
+  return new Response(JSON.stringify(body), { status: 401, headers })
+}
+
 /** The name of a sealed refusal, and its members; undefined where a response is none. */
 export function readProblem({
   status,

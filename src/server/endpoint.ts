@@ -5,15 +5,15 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
-import { refusal } from "../http/problem.ts"
+import { openUnauthorized, refusal } from "../http/problem.ts"
 import { DIRECTORY_PATH, REQUEST_ID_HEADER } from "../http/wire.ts"
 import { looksSealed } from "./envelope-of.ts"
 import { report } from "./events.ts"
-import { exchange, type Handler, type RequestDetails } from "./exchange.ts"
+import { exchange, type Exchanging, type Handler, type RequestDetails } from "./exchange.ts"
 import { type EndpointOptions, readEndpointOptions } from "./options.ts"
 import { startFloor } from "./floor.ts"
 import { Refusal } from "./refusal-error.ts"
-import type { Level } from "./routes.ts"
+import type { Level, Route } from "./routes.ts"
 
 /** The server's end. Made by {@link createEndpoint}. */
 export interface Endpoint {
@@ -41,7 +41,22 @@ function refusalOf(error: unknown): Refusal {
 function openDetails({ headers }: Request): RequestDetails {
   const requestId = headers.get(REQUEST_ID_HEADER) ?? ""
   const unknown = { signer: undefined, session: undefined, kid: undefined, issuedAt: undefined }
-  return { level: "low", sealed: false, requestId, ...unknown }
+  return { level: "low", sealed: false, requestId, ...unknown, principal: undefined }
+}
+
+/** Hands on what came open on a route of level `low`. */
+async function answerOpen(
+  request: Request,
+  route: Route,
+  next: Handler,
+  { authenticate, onEvent }: Exchanging,
+): Promise<Response> {
+  const details = openDetails(request)
+  const proven = await authenticate?.(request, details, route)
+  if (!proven) return next(request, details)
+  if (!proven.refused) return next(request, { ...details, principal: proven.principal })
+  void report(onEvent, { type: "refused", status: 401, code: undefined, reason: proven.reason })
+  return openUnauthorized()
 }
 
 /**
@@ -69,22 +84,22 @@ function openDetails({ headers }: Request): RequestDetails {
  * ```
  */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { levelOf, serveDirectory, serveSessions, refusalFloorMs, ...terms } = readEndpointOptions(options)
+  const { routeOf, serveDirectory, serveSessions, refusalFloorMs, ...terms } = readEndpointOptions(options)
 
   async function answer(request: Request, next: Handler): Promise<Response> {
     const { pathname } = new URL(request.url)
     if (serveDirectory && pathname === DIRECTORY_PATH) return serveDirectory(request)
     const served = serveSessions?.(request, terms)
     if (served) return served
-    const level = levelOf(request.method, pathname)
-    if (level === undefined) throw new Refusal(400)
-    if (level === "low" && !looksSealed(request)) return next(request, openDetails(request))
-    return exchange(request, level, next, terms)
+    const route = routeOf(request.method, pathname)
+    if (route === undefined) throw new Refusal(400)
+    if (route.level === "low" && !looksSealed(request)) return answerOpen(request, route, next, terms)
+    return exchange(request, route, next, terms)
   }
 
   return {
     origin: terms.origin,
-    levelOf,
+    levelOf: (method, path) => routeOf(method, path)?.level,
     async handle(request, next) {
       const floor = startFloor(refusalFloorMs)
       try {

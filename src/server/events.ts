@@ -6,6 +6,7 @@
 
 import type { ErrorCode } from "../base/errors.ts"
 import type { ProblemName, RefusalStatus } from "../http/problem.ts"
+import type { AuthenticationFailure } from "./principal.ts"
 import type { Level } from "./routes.ts"
 
 /** One thing that happened at an endpoint. */
@@ -16,6 +17,8 @@ export type EndpointEvent =
       readonly status: RefusalStatus
       /** Why, as far as it is known; never told to the peer. */
       readonly code: ErrorCode | undefined
+      /** Of an open request that was not authenticated. */
+      readonly reason?: AuthenticationFailure
     }
   /** An authentic message that was answered by a sealed refusal; no handler ran. */
   | {
@@ -25,6 +28,8 @@ export type EndpointEvent =
       readonly kid: string
       /** Thumbprint of who signed the message; undefined for nobody. */
       readonly signer: string | undefined
+      /** Of `unauthorized` and `forbidden`; never told to the peer. */
+      readonly reason?: AuthenticationFailure
     }
   /** A handler ran and answered. */
   | {
@@ -32,6 +37,8 @@ export type EndpointEvent =
       readonly level: Level
       readonly requestId: string
       readonly signer: string | undefined
+      /** Who the request is by, where that was asked. */
+      readonly principal: string | undefined
       readonly status: number
     }
   /** An operation was repeated, and got its first answer: no handler ran. */
@@ -43,6 +50,8 @@ export type EndpointEvent =
       /** Thumbprint of who signed its opening; undefined for nobody. */
       readonly signer: string | undefined
     }
+  /** Told once, at the start: these routes are `high`, and nothing here authenticates those who ask. */
+  | { readonly type: "unauthenticated-routes"; readonly routes: readonly string[] }
   /** A handler threw; the peer got a sealed 500 without the error. */
   | { readonly type: "handler-failed"; readonly requestId: string; readonly error: unknown }
 

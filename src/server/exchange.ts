@@ -11,12 +11,14 @@ import type { Opened } from "../envelope/opened.ts"
 import { receive, type Received, type Receiving } from "../envelope/receive.ts"
 import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
 import { REQUEST_ID_HEADER } from "../http/wire.ts"
+import { type Authenticate, NOT_ASKED, withoutKey } from "./authenticate.ts"
 import { envelopeOf } from "./envelope-of.ts"
 import { type OnEndpointEvent, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
 import { type Idempotency, runOnce } from "./operation.ts"
 import { Refusal } from "./refusal-error.ts"
-import type { Level } from "./routes.ts"
+import type { AuthenticationFailure, Principal } from "./principal.ts"
+import type { Level, Route } from "./routes.ts"
 import { type Answer, readAnswer, sealAnswer, type Sealing, sealMessage } from "./sealed-response.ts"
 
 /** What a handler learns about a request besides the request itself. */
@@ -35,6 +37,8 @@ export interface RequestDetails {
   readonly kid: string | undefined
   /** When it was sealed, by the sender's clock, to the second. */
   readonly issuedAt: Date | undefined
+  /** Who it is by; undefined where the endpoint does not authenticate, or nobody said so and the route does not demand it. */
+  readonly principal: Principal | undefined
 }
 
 /** Answers an ordinary request by an ordinary response. */
@@ -47,6 +51,7 @@ export interface Exchanging extends Joining, Sealing {
   receivingFor(envelope: string): Receiving
   readonly maxEnvelopeCharacters: number
   readonly idempotency: Idempotency | undefined
+  readonly authenticate: Authenticate | undefined
   readonly onEvent: OnEndpointEvent | undefined
 }
 
@@ -64,9 +69,11 @@ export async function refuseSealed(
   problem: ProblemName,
   outer: Request,
   terms: Exchanging,
+  reason?: AuthenticationFailure,
 ): Promise<Response> {
   const { header, signer } = received.authentic
-  void report(terms.onEvent, { type: "problem", problem, kid: header.kid, signer })
+  const event = { type: "problem", problem, kid: header.kid, signer } as const
+  void report(terms.onEvent, reason ? { ...event, reason } : event)
   const members = problem === "stale" ? { now: Math.floor(terms.receiving.replay.now() / 1000) } : {}
   return sealMessage(received, sealedProblem(problem, members), outer.method, terms)
 }
@@ -106,7 +113,7 @@ async function handle(
  */
 export async function exchange(
   outer: Request,
-  level: Level,
+  route: Route,
   next: Handler,
   terms: Exchanging,
 ): Promise<Response> {
@@ -119,16 +126,21 @@ export async function exchange(
 
   const { signer, session, kid, issuedAt } = opened
   const requestId = requestIdOf(inner, received)
-  const details: RequestDetails = { level, sealed: true, requestId, signer, session, kid, issuedAt }
-  const { answer, repeated } = await runOnce(received, inner, terms.idempotency, () =>
-    handle(next, inner, details, terms),
+  const { level } = route
+  const known = { level, sealed: true, requestId, signer, session, kid, issuedAt }
+  const proven = (await terms.authenticate?.(inner, known, route)) ?? NOT_ASKED
+  if (proven.refused) return refuseSealed(received, proven.refused, outer, terms, proven.reason)
+  const { principal } = proven
+  const details: RequestDetails = { ...known, principal }
+  const { answer, repeated } = await runOnce(received, inner, principal, terms.idempotency, () =>
+    handle(next, withoutKey(inner, principal), details, terms),
   )
   const { status } = answer.message
   void report(
     terms.onEvent,
     repeated
       ? { type: "repeated", requestId, signer }
-      : { type: "answered", level, requestId, signer, status },
+      : { type: "answered", level, requestId, signer, principal: principal?.id, status },
   )
   return sealAnswer(received, answer, inner.method, terms)
 }

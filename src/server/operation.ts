@@ -14,6 +14,7 @@ import { parseResponse, type ResponseMessage, serializeResponse } from "../http/
 import { plainProblem } from "../http/problem.ts"
 import { IDEMPOTENCY_HEADER } from "../http/wire.ts"
 import type { IdempotencyStore } from "./idempotency.ts"
+import type { Principal } from "./principal.ts"
 import type { Answer } from "./sealed-response.ts"
 
 /** Where operations are remembered, and for how long. */
@@ -28,8 +29,15 @@ const LONGEST_KEY = 255
 const whole = (message: ResponseMessage): Answer => ({ message, rest: undefined, cookies: [] })
 
 /** One principal's key: two principals may choose the same. */
-async function recordKeyOf({ selected, signer }: Authentic, key: string): Promise<string> {
-  const parts = [encodeAscii(signer ?? ""), encodeAscii(key)]
+async function recordKeyOf(
+  { selected, signer }: Authentic,
+  principal: Principal | undefined,
+  key: string,
+): Promise<string> {
+  const owner = principal
+    ? [encodeAscii(principal.id), encodeAscii("principal")]
+    : [encodeAscii(signer ?? "")]
+  const parts = [...owner, encodeAscii(key)]
   return encodeBase64url(await selected.backend.sha256(concatPrefixed(encodeAscii("operation"), parts)))
 }
 
@@ -55,6 +63,7 @@ export interface Outcome {
 export async function runOnce(
   { authentic, nowMs }: Received,
   request: Request,
+  principal: Principal | undefined,
   idempotency: Idempotency | undefined,
   carryOut: () => Promise<Answer>,
 ): Promise<Outcome> {
@@ -66,7 +75,7 @@ export async function runOnce(
     return { answer: whole(plainProblem(400, "The idempotency key is too long")), repeated: false }
   }
   const { store, keepSeconds } = idempotency
-  const recordKey = await recordKeyOf(authentic, key)
+  const recordKey = await recordKeyOf(authentic, principal, key)
   const fingerprint = encodeBase64url(authentic.messageDigest)
   const record = await store.begin(recordKey, fingerprint, nowMs + keepSeconds * 1000)
   if (record.state !== "new") {

@@ -19,13 +19,16 @@ import type { KeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { receivingIn } from "../session/receiving.ts"
 import { managerOf, type Sessions } from "../session/sessions.ts"
-import type { OnEndpointEvent } from "./events.ts"
+import { type Authenticate, readAuthenticate } from "./authenticate.ts"
+import { type OnEndpointEvent, report } from "./events.ts"
 import type { Exchanging } from "./exchange.ts"
 import type { IdempotencyStore } from "./idempotency.ts"
 import { type DirectoryOptions, directoryServer, type ServeDirectory } from "./key-directory.ts"
 import type { Idempotency } from "./operation.ts"
-import { type LevelOf, readRoutes, type Routes } from "./routes.ts"
+import type { AuthenticateOptions } from "./principal.ts"
+import { readRoutes, type RouteOf, type Routes, routesThat } from "./routes.ts"
 import { type ServeSessions, sessionServer } from "./session-server.ts"
+import { withEnrolled } from "./signing-keys.ts"
 import { unwrapGate } from "./unwrap-gate.ts"
 
 /** Options of `createEndpoint`. */
@@ -51,6 +54,11 @@ export interface EndpointOptions {
   readonly signedBy?: VerifyingKey | readonly VerifyingKey[]
   /** Keys for optional signatures, or a look-up by thumbprint. A signature that nothing here can check is refused. Default: none. */
   readonly knownSigners?: KnownSigners
+  /**
+   * Finds out who each request is by. Routes of level `high`, and those with scopes, then demand a principal; others take one
+   * if there is. Default: nobody is asked, and `high` says only how the message is sealed; the start tells of such routes.
+   */
+  readonly authenticate?: AuthenticateOptions
   /** Answers a repeated operation, by its `idempotency-key`, with its first answer. Default: none. */
   readonly idempotency?: { readonly store: IdempotencyStore; readonly keepSeconds?: number }
   /** What a gateway in front takes off the path, such as `"/v1"`. Default: nothing. */
@@ -86,6 +94,7 @@ const OPTIONS = [
   "admitHandshake",
   "signedBy",
   "knownSigners",
+  "authenticate",
   "idempotency",
   "pathPrefix",
   "outerRequestHeaders",
@@ -129,7 +138,7 @@ function publishedBy(keys: PrivateKey | KeyRing): () => readonly PublicKey[] {
 
 /** An endpoint's options, ready to work with. */
 export interface EndpointTerms extends Exchanging {
-  readonly levelOf: LevelOf
+  readonly routeOf: RouteOf
   readonly serveDirectory: ServeDirectory | undefined
   readonly serveSessions: ServeSessions | undefined
   readonly refusalFloorMs: number
@@ -138,7 +147,7 @@ export interface EndpointTerms extends Exchanging {
 type Gate = ReturnType<typeof unwrapGate>
 
 function readReceiving(
-  { keys, replay, signedBy, knownSigners }: EndpointOptions,
+  { keys, replay, signedBy, knownSigners, authenticate }: EndpointOptions,
   origin: string,
   maxMessageBytes: number,
   gate: Gate,
@@ -153,8 +162,22 @@ function readReceiving(
     },
     contextHash: (backend) => readContext(httpContext(origin))(backend),
     replay,
-    ...signerPolicy(signedBy, knownSigners),
+    ...withEnrolled(signerPolicy(signedBy, knownSigners), authenticate?.signingKeys),
   }
+}
+
+function readAuthentication(options: EndpointOptions): Authenticate | undefined {
+  const { authenticate, routes, signedBy, onEvent } = options
+  if (authenticate !== undefined) return readAuthenticate(authenticate)
+  const [scoped] = routesThat(routes, ({ scopes }) => scopes.length > 0)
+  if (scoped !== undefined) {
+    throw new TypeError(`options.authenticate is needed: "${scoped}" of options.routes demands scopes`)
+  }
+  const high = routesThat(routes, ({ level }) => level === "high")
+  if (high.length > 0 && signedBy === undefined) {
+    void report(onEvent, { type: "unauthenticated-routes", routes: high })
+  }
+  return undefined
 }
 
 function readSessions(
@@ -203,7 +226,8 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   return {
     origin,
     pathPrefix,
-    levelOf: readRoutes(options.routes),
+    routeOf: readRoutes(options.routes),
+    authenticate: readAuthentication(options),
     serveDirectory: directory && directoryServer(directory, origin, publishedBy(keys), () => replay.now()),
     idempotency: readIdempotency(options.idempotency),
     outerRequestHeaders: readHeaderNames(options.outerRequestHeaders ?? [], "options.outerRequestHeaders"),

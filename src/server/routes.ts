@@ -6,6 +6,7 @@
 
 import { addRoute, createRouter, findRoute } from "rou3"
 
+import { assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 
 /**
@@ -20,35 +21,60 @@ export type Level = "high" | "medium" | "low"
  * Routes and their levels: a pattern, or a method and a pattern, such as `"POST /transfers"`, `"/accounts/:id"`, `"/public/**"`
  * (patterns of rou3). A pattern without a method is for all of them.
  */
-export type Routes = Readonly<Record<string, Level>>
+export type Routes = Readonly<Record<string, Level | RouteOptions>>
 
-/** Finds the level of a request; undefined for a route that nothing names. */
-export type LevelOf = (method: string, path: string) => Level | undefined
+/** A route that demands more than a level. */
+export interface RouteOptions {
+  readonly level: Level
+  /** What the principal must be allowed, all of it; wants `authenticate`. Default: nothing. */
+  readonly scopes?: readonly string[]
+}
+
+/** What a route demands, in full. */
+export type Route = Required<RouteOptions>
+
+/** Finds the route of a request; undefined for one that nothing names. */
+export type RouteOf = (method: string, path: string) => Route | undefined
 
 const LEVELS: readonly unknown[] = ["high", "medium", "low"]
 const ROUTE = /^(?:([A-Z]+) )?(\/\S*)$/
+
+function readDemand(route: string, demand: Level | RouteOptions): Route {
+  const named: RouteOptions = typeof demand === "string" ? { level: demand } : demand
+  assertOptions(named, `options.routes: "${route}"`, ["level", "scopes"])
+  const { level, scopes = [] } = named
+  if (!LEVELS.includes(level)) {
+    throw new TypeError(`options.routes: the level of "${route}" must be high, medium or low`)
+  }
+  if (!Array.isArray(scopes) || scopes.some((scope) => typeof scope !== "string" || scope === "")) {
+    throw new TypeError(`options.routes: the scopes of "${route}" must be an array of names`)
+  }
+  return { level, scopes: [...(scopes as readonly string[])] }
+}
+
+/** The routes that demand something of a principal. */
+export function routesThat(routes: Routes, demand: (route: Route) => boolean): readonly string[] {
+  return Object.entries(routes).flatMap(([name, route]) => (demand(readDemand(name, route)) ? [name] : []))
+}
 
 /**
  * Reads the option `routes`.
  *
  * @throws `TypeError` naming the route that is none.
  */
-export function readRoutes(routes: Routes): LevelOf {
+export function readRoutes(routes: Routes): RouteOf {
   if (typeof routes !== "object" || (routes as unknown) === null || Object.keys(routes).length === 0) {
     throw new TypeError(
       `options.routes must name at least one route and its level, such as { "/**": "high" }, not ${describe(routes)}`,
     )
   }
-  const router = createRouter<Level>()
-  for (const [route, level] of Object.entries(routes)) {
+  const router = createRouter<Route>()
+  for (const [route, demand] of Object.entries(routes)) {
     const [, method, pattern] = ROUTE.exec(route) ?? []
     if (pattern === undefined) {
       throw new TypeError(`options.routes: "${route}" is not a path such as "/a/:id" or "POST /a"`)
     }
-    if (!LEVELS.includes(level)) {
-      throw new TypeError(`options.routes: the level of "${route}" must be high, medium or low`)
-    }
-    addRoute(router, method ?? "", pattern, level)
+    addRoute(router, method ?? "", pattern, readDemand(route, demand))
   }
   return (method, path) => findRoute(router, method, path)?.data
 }

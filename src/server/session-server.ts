@@ -99,7 +99,8 @@ async function serve(request: Request, path: string, serving: Serving, terms: Ex
   if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
   const id = idIn(path)
   if (method === "POST") return open(request, id, serving, terms)
-  return exchange(request, "high", logout(id, serving, terms), { ...terms, idempotency: undefined })
+  const ownTerms = { ...terms, idempotency: undefined, authenticate: undefined }
+  return exchange(request, { level: "high", scopes: [] }, logout(id, serving, terms), ownTerms)
 }
 
 /**
