@@ -8,8 +8,10 @@ import { backend } from "#backend"
 
 import type { Backend } from "./crypto/backend.ts"
 
+export type { ApiKeyRecord, ApiKeyStore } from "./api-keys/record.ts"
 export type { Clock } from "./base/clock.ts"
 export type { Bytes } from "./base/bytes.ts"
+export { apiKeyStoreContract, type ApiKeyStoreContractOptions } from "./contracts/api-key-store.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
