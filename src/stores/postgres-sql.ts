@@ -46,7 +46,7 @@ function identifier(name: string, argument: string): string {
 }
 
 /** The table, or what is named after it, as SQL names it. */
-function qualified({ table = "sealwire_replay", schema }: PostgresTable, suffix = ""): string {
+export function qualified({ table = "sealwire_replay", schema }: PostgresTable, suffix = ""): string {
   const name = `"${identifier(table, "table")}${suffix}"`
   return schema === undefined ? name : `"${identifier(schema, "schema")}".${name}`
 }

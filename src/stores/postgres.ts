@@ -26,6 +26,7 @@ export type {
   SessionSummary,
   StoredSession,
 } from "../session/session-store.ts"
+export { migrateApiKeys, postgresApiKeySchema, postgresApiKeyStore } from "./postgres-api-keys.ts"
 export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres-client.ts"
 export {
   postgresSessionSchema,

@@ -14,6 +14,7 @@ import type { ReplayStore } from "../replay/store.ts"
 import { Batches, type VerdictOf } from "./redis-batches.ts"
 import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.ts"
 import { refusal, unanswered } from "./redis-errors.ts"
+import { assertPrefix } from "./redis-prefix.ts"
 import { CLAIM, MARK, type Script, VERDICTS } from "./redis-scripts.ts"
 
 export type {
@@ -26,6 +27,7 @@ export type {
   StoredSession,
 } from "../session/session-store.ts"
 export type { MaybePromise } from "../crypto/backend.ts"
+export { redisApiKeyStore, type RedisApiKeyStoreOptions } from "./redis-api-keys.ts"
 export type { GlideClient, IoredisClient, NodeRedisClient, RedisClient } from "./redis-client.ts"
 export { redisSessionStore, type RedisSessionStoreOptions } from "./redis-sessions.ts"
 
@@ -98,11 +100,7 @@ const KEPT_CHARACTERS = 22
 export function redisStore(client: RedisClient, options: RedisStoreOptions): RedisStore {
   assertOptions(options, "options", ["prefix", "clockErrorSeconds", "evictionPolicyVerified", "clock"])
   const { prefix, clockErrorSeconds = 5, evictionPolicyVerified = false, clock = systemClock } = options
-  if (typeof prefix !== "string" || !/^[\x21-\x7a\x7c\x7e]{1,64}$/.test(prefix)) {
-    throw new TypeError(
-      `options.prefix must be 1 to 64 printable ASCII characters without spaces and braces, not ${describe(prefix)}`,
-    )
-  }
+  assertPrefix(prefix)
   assertInteger(clockErrorSeconds, "options.clockErrorSeconds", 1, 3600)
   if (typeof evictionPolicyVerified !== "boolean") {
     throw new TypeError(

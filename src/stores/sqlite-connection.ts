@@ -23,8 +23,14 @@ export interface SqliteDatabase {
 /** A store's statements, by name. */
 export type Prepared = Readonly<Record<Exclude<keyof SqliteSql, "schema">, SqliteStatement>>
 
+/** What setting one up takes, whatever its statements are used for afterwards. */
+interface Connection {
+  exec(sql: string): unknown
+  prepare(sql: string): { get(): unknown }
+}
+
 /** Sets up what a claim needs to be durable, and safe beside other processes. */
-export function setUpConnection(database: SqliteDatabase, busyTimeoutMs: number): void {
+export function setUpConnection(database: Connection, busyTimeoutMs: number): void {
   database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
   const file = readColumn(database, "PRAGMA database_list", 2)
   if (readColumn(database, "PRAGMA journal_mode", 0) !== "wal" && file !== "") {
@@ -63,7 +69,7 @@ export function readNumbers(row: unknown): number[] | undefined {
   return Object.values(row).map(Number)
 }
 
-function readColumn(database: SqliteDatabase, sql: string, column: number): string {
+function readColumn(database: Connection, sql: string, column: number): string {
   const values: unknown[] = Object.values((database.prepare(sql).get() as object | null) ?? {})
   const value = values[column]
   // not text: what has no file is null to some clients

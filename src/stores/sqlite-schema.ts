@@ -29,8 +29,12 @@ export interface SqliteSql {
   readonly purge: string
 }
 
-/** The name of a table, quoted. */
-function quote(table: string): string {
+/**
+ * The name of a table, quoted.
+ *
+ * @throws `TypeError` for a name that is not letters, digits and underscores.
+ */
+export function quote(table: string): string {
   if (typeof table !== "string" || !/^[A-Za-z_]\w{0,62}$/.test(table)) {
     throw new TypeError(
       `table must be 1 to 63 letters, digits and underscores, no digit first, not ${describe(table)}`,

@@ -37,6 +37,14 @@ export type {
   SessionSummary,
   StoredSession,
 } from "../session/session-store.ts"
+export {
+  sqliteApiKeySchema,
+  sqliteApiKeyStore,
+  type SqliteApiKeyStoreOptions,
+  type SqliteKeyDatabase,
+  type SqliteKeyStatement,
+  type SqliteValue,
+} from "./sqlite-api-keys.ts"
 export type { SqliteDatabase, SqliteStatement } from "./sqlite-connection.ts"
 export {
   type SqliteSessionDatabase,

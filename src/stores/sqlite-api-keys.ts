@@ -1,0 +1,159 @@
+/**
+ * API keys in a SQLite file, shared by the processes of one machine: the server's, and `sealwire api-keys` beside it.
+ *
+ * @module
+ */
+
+import type { ApiKeyRecord, ApiKeyStore } from "../api-keys/record.ts"
+import { SealwireError } from "../base/errors.ts"
+import { assertInteger, assertOptions } from "../base/options.ts"
+import { describe } from "../base/text.ts"
+import { setUpConnection } from "./sqlite-connection.ts"
+import { quote } from "./sqlite-schema.ts"
+
+/** A value in a column. */
+export type SqliteValue = string | number | null
+
+/** A prepared statement, as far as the store of API keys uses it. */
+export interface SqliteKeyStatement {
+  run(...values: SqliteValue[]): { changes: number | bigint }
+  /** The first row, with a value for each column, or nothing. */
+  get(...values: SqliteValue[]): unknown
+  all(...values: SqliteValue[]): unknown[]
+}
+
+/** An open database of node:sqlite, better-sqlite3 or bun:sqlite. */
+export interface SqliteKeyDatabase {
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteKeyStatement
+}
+
+/** Options of {@link sqliteApiKeyStore}. */
+export interface SqliteApiKeyStoreOptions {
+  /** The store's table: letters, digits and underscores. Default: `"sealwire_api_keys"`. */
+  readonly table?: string
+  /** Longest wait for another process's write, in milliseconds: 0 to 60,000. Default: 1,000. The event loop stands still meanwhile. */
+  readonly busyTimeoutMs?: number
+}
+
+type Name = "add" | "find" | "all" | "allOf" | "end" | "touch"
+
+const statementsFor = (table: string): Readonly<Record<Name, string>> => ({
+  add: `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  find: `SELECT * FROM ${table} WHERE id = ?`,
+  all: `SELECT * FROM ${table}`,
+  allOf: `SELECT * FROM ${table} WHERE principal = ?`,
+  end: `UPDATE ${table} SET ends_at_ms = min(coalesce(ends_at_ms, ?), ?) WHERE id = ?`,
+  touch: `UPDATE ${table} SET last_used_at_ms = max(coalesce(last_used_at_ms, 0), ?) WHERE id = ?`,
+})
+
+/**
+ * The table that {@link sqliteApiKeyStore} makes, as SQL: for those who keep their schema by migrations. Can be run again.
+ *
+ * @param table - Its name. Default: `"sealwire_api_keys"`.
+ * @throws `TypeError` for a name that is not letters, digits and underscores.
+ */
+export function sqliteApiKeySchema(table = "sealwire_api_keys"): string {
+  return `CREATE TABLE IF NOT EXISTS ${quote(table)} (
+  id TEXT PRIMARY KEY NOT NULL,
+  hash TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  ends_at_ms INTEGER,
+  last_used_at_ms INTEGER
+) WITHOUT ROWID;
+`
+}
+
+const moment = (value: unknown): number | undefined =>
+  value === null || value === undefined ? undefined : Number(value)
+
+function readRow(row: unknown): ApiKeyRecord | undefined {
+  if (row === undefined || row === null) return undefined
+  const columns = row as Readonly<Record<string, unknown>>
+  const { id, hash, principal } = columns as Readonly<Record<"id" | "hash" | "principal", string>>
+  const scopes = JSON.parse(String(columns["scopes"])) as string[]
+  const createdAtMs = Number(columns["created_at_ms"])
+  const times = { endsAtMs: moment(columns["ends_at_ms"]), lastUsedAtMs: moment(columns["last_used_at_ms"]) }
+  return { id, hash, principal, scopes, createdAtMs, ...times }
+}
+
+/** Runs one statement; the first sets everything up. */
+type Use = <Result>(name: Name, run: (statement: SqliteKeyStatement) => Result) => Result
+
+function openStatements(database: SqliteKeyDatabase, table: string, busyTimeoutMs: number): Use {
+  const schema = sqliteApiKeySchema(table)
+  const sql = statementsFor(quote(table))
+  const prepared = new Map<Name, SqliteKeyStatement>()
+  return (name, run) => {
+    try {
+      if (prepared.size === 0) {
+        setUpConnection(database, busyTimeoutMs)
+        database.exec(schema)
+      }
+      const statement = prepared.get(name) ?? database.prepare(sql[name])
+      prepared.set(name, statement)
+      return run(statement)
+    } catch (cause) {
+      // set up anew next time: the table may be gone
+      prepared.clear()
+      throw new SealwireError("ERR_STORE", "the API key store could not use its SQLite file", { cause })
+    }
+  }
+}
+
+/**
+ * API keys in a SQLite file on a local disk. Does no I/O before it is used, and makes its table by itself. A revocation is on
+ * the disk before the call returns.
+ *
+ * @returns A store whose methods throw `SealwireError` `ERR_STORE` when the file cannot be read or written.
+ * @throws `TypeError` or `RangeError` for a database or an option that is none, or out of range.
+ * @example
+ * ```ts
+ * import { DatabaseSync } from "node:sqlite"
+ * import { createApiKeys } from "sealwire/api-keys"
+ * import { sqliteApiKeyStore } from "sealwire/stores/sqlite"
+ *
+ * const apiKeys = createApiKeys({ store: sqliteApiKeyStore(new DatabaseSync("api-keys.db")) })
+ * ```
+ */
+export function sqliteApiKeyStore(
+  database: SqliteKeyDatabase,
+  options: SqliteApiKeyStoreOptions = {},
+): ApiKeyStore {
+  const members = ((database as unknown) ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof members["exec"] !== "function" || typeof members["prepare"] !== "function") {
+    throw new TypeError(
+      `database must be one of node:sqlite, better-sqlite3 or bun:sqlite, not ${describe(database)}`,
+    )
+  }
+  assertOptions(options, "options", ["table", "busyTimeoutMs"])
+  const { table = "sealwire_api_keys", busyTimeoutMs = 1000 } = options
+  assertInteger(busyTimeoutMs, "options.busyTimeoutMs", 0, 60_000)
+  const use = openStatements(database, table, busyTimeoutMs)
+  const find = (id: string): ApiKeyRecord | undefined =>
+    use("find", (statement) => readRow(statement.get(id)))
+
+  return {
+    add({ id, hash, principal, scopes, createdAtMs, endsAtMs = null, lastUsedAtMs = null }) {
+      const values = [id, hash, principal, JSON.stringify(scopes), createdAtMs, endsAtMs, lastUsedAtMs]
+      return use("add", (statement) => Number(statement.run(...values).changes) === 1)
+    },
+    find,
+    list(principal) {
+      const rows =
+        principal === undefined
+          ? use("all", (statement) => statement.all())
+          : use("allOf", (statement) => statement.all(principal))
+      return rows.map(readRow).filter((record) => record !== undefined)
+    },
+    end(id, endsAtMs) {
+      use("end", (statement) => statement.run(endsAtMs, endsAtMs, id))
+      return find(id)?.endsAtMs
+    },
+    touch(id, usedAtMs) {
+      use("touch", (statement) => statement.run(usedAtMs, id))
+    },
+  }
+}
