@@ -15,6 +15,7 @@ import { escapeControls } from "./terminal.ts"
  * - `ERR_USAGE`: the command line makes no sense; the only one with exit code 2.
  * - `ERR_FILE`: a file or a pipe cannot be read or written.
  * - `ERR_EXISTS`: a file is there already, and nothing is overwritten.
+ * - `ERR_NOT_FOUND`: there is no such API key.
  * - `ERR_PASSPHRASE`: a passphrase is needed and none was given.
  * - `ERR_FORMAT`: what was given is not an envelope.
  * - `ERR_ABORTED`: the user ended the work.
@@ -22,6 +23,7 @@ import { escapeControls } from "./terminal.ts"
  */
 type CommandErrorCode =
   | ErrorCode
+  | "ERR_NOT_FOUND"
   | "ERR_USAGE"
   | "ERR_FILE"
   | "ERR_EXISTS"

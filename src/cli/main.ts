@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs"
 
 import { Command } from "commander"
 
+import { addApiKeys } from "./commands/api-keys.ts"
 import { addInspect } from "./commands/inspect.ts"
 import { addKeygen } from "./commands/keygen.ts"
 import { addOpen } from "./commands/open.ts"
@@ -46,6 +47,7 @@ function createProgram(): Command {
   addSeal(program)
   addOpen(program)
   addInspect(program)
+  addApiKeys(program)
   addVectors(program, packaged("vectors/known-answers.json"))
   return program
 }
