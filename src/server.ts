@@ -21,12 +21,12 @@ export type {
 } from "./server/principal.ts"
 export {
   createSigningKeys,
-  type EnrolledSigner,
   type EnrolOptions,
   type SigningKeys,
   type SigningKeysOptions,
 } from "./server/signing-keys.ts"
 export {
+  type EnrolledSigner,
   memorySigningKeyStore,
   type SigningKeyRecord,
   type SigningKeyStore,

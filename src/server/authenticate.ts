@@ -8,6 +8,7 @@ import type { ApiKeys } from "../api-keys/api-keys.ts"
 import { SealwireError } from "../base/errors.ts"
 import { assertFunction, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
+import type { SignerPolicy } from "../envelope/signers.ts"
 import type {
   AuthenticateOptions,
   AuthenticateToken,
@@ -16,6 +17,7 @@ import type {
   Principal,
 } from "./principal.ts"
 import type { Route } from "./routes.ts"
+import type { EnrolledSigner } from "./signing-key-store.ts"
 
 /** The outcome for one request. */
 export type Authentication =
@@ -45,12 +47,32 @@ const refuse = (refused: "unauthorized" | "forbidden", reason: AuthenticationFai
   reason,
 })
 
+type Enrolled = NonNullable<AuthenticateOptions["signingKeys"]>
+
+async function findEnrolled(enrolled: Enrolled, kid: string): Promise<EnrolledSigner | undefined> {
+  try {
+    return await enrolled.find(kid)
+  } catch (cause) {
+    if (cause instanceof SealwireError) throw cause
+    throw new SealwireError("ERR_KEY_UNAVAILABLE", "the signing keys could not be looked up", { cause })
+  }
+}
+
+/** Has signatures of enrolled keys known as well, unless certain signers are required. */
+export function withEnrolled(policy: SignerPolicy, enrolled: Enrolled | undefined): SignerPolicy {
+  if (!enrolled || policy.signatureRequired) return policy
+  return {
+    ...policy,
+    findSigner: async (kid) => (await policy.findSigner(kid)) ?? (await findEnrolled(enrolled, kid))?.key,
+  }
+}
+
 async function signerOf(
   { signer: kid }: AuthenticationDetails,
   { signingKeys }: AuthenticateOptions,
 ): Promise<Proof> {
   if (kid === undefined || !signingKeys) return undefined
-  const enrolled = await signingKeys.find(kid)
+  const enrolled = await findEnrolled(signingKeys, kid)
   return enrolled ? { id: enrolled.principal, kind: "signing-key", scopes: enrolled.scopes } : "signer"
 }
 

@@ -7,7 +7,7 @@
 import type { ApiKeyFailure, ApiKeys } from "../api-keys/api-keys.ts"
 import type { MaybePromise } from "../crypto/backend.ts"
 import type { Level } from "./routes.ts"
-import type { SigningKeys } from "./signing-keys.ts"
+import type { EnrolledSigner } from "./signing-key-store.ts"
 
 /** Who a request is proven to be by. */
 export interface Principal {
@@ -46,7 +46,7 @@ export interface AuthenticateOptions {
   /** API keys, sent inside the message as `authorization: Bearer <key>`. Handlers do not see that header. Default: none. */
   readonly apiKeys?: Pick<ApiKeys, "prefix" | "verify">
   /** The signing keys of clients; their signatures are known, besides those of `knownSigners`. Default: none. */
-  readonly signingKeys?: Pick<SigningKeys, "find">
+  readonly signingKeys?: { readonly find: (kid: string) => MaybePromise<EnrolledSigner | undefined> }
   /** What makes a principal of any other credential, such as a JWT. Default: none, and a credential of another kind is refused. */
   readonly token?: AuthenticateToken
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Jwk, MaybePromise } from "../crypto/backend.ts"
+import type { VerifyingKey } from "../keys/key.ts"
 
 /** What is kept of a client's signing key. */
 export interface SigningKeyRecord {
@@ -20,6 +21,13 @@ export interface SigningKeyRecord {
   readonly enrolledAtMs: number
   /** Unix milliseconds: refused from then on. 0 for a key that was revoked; undefined for one without an end. */
   readonly endsAtMs: number | undefined
+}
+
+/** A key that has been enrolled and not revoked. */
+export interface EnrolledSigner {
+  readonly key: VerifyingKey
+  readonly principal: string
+  readonly scopes: readonly string[]
 }
 
 /**

@@ -12,7 +12,6 @@ import { describe } from "../base/text.ts"
 import type { Jwk, MaybePromise } from "../crypto/backend.ts"
 import { open } from "../envelope/open.ts"
 import { assertGuard, keySelector } from "../envelope/reader.ts"
-import type { SignerPolicy } from "../envelope/signers.ts"
 import { enrolmentContext } from "../http/enrolment.ts"
 import { readOrigin } from "../http/wire.ts"
 import { exportJwk } from "../keys/export.ts"
@@ -21,7 +20,7 @@ import type { KeyRing } from "../keys/ring.ts"
 import { importVerifyingKey } from "../keys/signer.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import type { Principal } from "./principal.ts"
-import type { SigningKeyRecord, SigningKeyStore } from "./signing-key-store.ts"
+import type { EnrolledSigner, SigningKeyRecord, SigningKeyStore } from "./signing-key-store.ts"
 
 /** Options of {@link createSigningKeys}. */
 export interface SigningKeysOptions {
@@ -41,13 +40,6 @@ export interface SigningKeysOptions {
 export interface EnrolOptions {
   /** What the key is to allow, no more than the principal may. Default: the same as the principal. */
   readonly scopes?: readonly string[]
-}
-
-/** A key that has been enrolled and not revoked. */
-export interface EnrolledSigner {
-  readonly key: VerifyingKey
-  readonly principal: string
-  readonly scopes: readonly string[]
 }
 
 /** The signing keys of a server's clients. Made by {@link createSigningKeys}. */
@@ -189,17 +181,5 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     find: (kid) => registry.find(kid),
     revoke: (kid) => registry.revoke(kid),
     list: (principal) => asked(() => store.list(principal)),
-  }
-}
-
-/** Has signatures of enrolled keys known as well, unless certain signers are required. */
-export function withEnrolled(
-  policy: SignerPolicy,
-  enrolled: Pick<SigningKeys, "find"> | undefined,
-): SignerPolicy {
-  if (!enrolled || policy.signatureRequired) return policy
-  return {
-    ...policy,
-    findSigner: async (kid) => (await policy.findSigner(kid)) ?? (await enrolled.find(kid))?.key,
   }
 }

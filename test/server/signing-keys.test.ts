@@ -266,6 +266,10 @@ describe("an endpoint with signing keys", () => {
     vi.spyOn(store, "find").mockRejectedValue(new Error("down"))
     const { request } = await sealedRequest({ path: "/notes", signWith: await newKey() })
     expect((await (await withKeys()).handle(request, unreachable)).status).toBe(503)
+    const signingKeys = { find: () => Promise.reject(new Error("a look-up of one's own")) }
+    const own = await sealedRequest({ path: "/notes", signWith: await newKey() })
+    const endpoint = await withKeys({ authenticate: { signingKeys } })
+    expect((await endpoint.handle(own.request, unreachable)).status).toBe(503)
   })
 })
 
