@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
 
 import { createApiKeys, memoryApiKeyStore } from "../../src/api-keys.ts"
-import { proveSigningKey } from "../../src/client.ts"
+import { createClient, proveSigningKey } from "../../src/client.ts"
 import { generateKeyPair, type SigningKey } from "../../src/index.ts"
 import { exportJwk, generateSigningKeyPair } from "../../src/keys.ts"
 import {
@@ -15,6 +15,8 @@ import {
   type SigningKeys,
   type SigningKeyStore,
 } from "../../src/server.ts"
+import { createSessions } from "../../src/session.ts"
+import { endlessPool, serverIdentity } from "../support/session-world.ts"
 import {
   endpointWith,
   exchange,
@@ -260,6 +262,27 @@ describe("an endpoint with signing keys", () => {
     const { request } = await sealedRequest({ signWith: enrolled })
     expect((await endpoint.handle(request, unreachable)).status).toBe(400)
     expect((await exchange(endpoint, { signWith: required }, unreachable)).status).toBe(403)
+  })
+
+  it("gives no principal in a session any more, once the key that opened it is revoked", async () => {
+    const identity = await serverIdentity()
+    const sessions = createSessions({ identity, keyPool: await endlessPool() })
+    const signWith = await newKey()
+    const endpoint = await withKeys({ directory: { identity }, sessions })
+    await keys.enrol(await proofBy(signWith, "alice"), ALICE)
+    const client = createClient({
+      baseUrl: ORIGIN,
+      pins: [identity.kid],
+      signWith,
+      session: true,
+      fetch: (url, init) => endpoint.handle(new Request(url, init), tellPrincipal),
+    })
+    const ask = (path: string): Promise<Response> => client.fetch(path, { method: "POST", body: "{}" })
+    expect(await (await ask("/transfers")).json()).toMatchObject({ id: "alice", kind: "signing-key" })
+    await keys.revoke(signWith.kid)
+    expect((await ask("/transfers")).status).toBe(403)
+    expect(await (await ask("/notes")).json()).toBeNull()
+    sessions.close()
   })
 
   it("answers 503 when the keys cannot be looked up", async () => {
