@@ -31,7 +31,13 @@ export {
   type KeyPair,
   type UnwrapHook,
 } from "./keys/recipient.ts"
-export { createKeyRing, type KeyRing, type KeyRingEntry, type KeyState } from "./keys/ring.ts"
+export {
+  createKeyRing,
+  type KeyRing,
+  type KeyRingEntry,
+  type KeyState,
+  type ReadableKeyRing,
+} from "./keys/ring.ts"
 export {
   generateSigningKeyPair,
   type GenerateSigningKeyPairOptions,

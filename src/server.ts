@@ -9,7 +9,7 @@ export type { ErrorCode } from "./base/errors.ts"
 export type { KnownSigners } from "./envelope/signers.ts"
 export type { ProblemName, RefusalStatus } from "./http/problem.ts"
 export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
-export type { KeyRing } from "./keys/ring.ts"
+export type { ReadableKeyRing } from "./keys/ring.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts"
 export type {

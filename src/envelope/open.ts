@@ -6,7 +6,7 @@
 
 import { assertOptions } from "../base/options.ts"
 import type { PrivateKey, VerifyingKey } from "../keys/key.ts"
-import type { KeyRing } from "../keys/ring.ts"
+import type { ReadableKeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { readContext } from "./context.ts"
 import { messageLimit } from "./message.ts"
@@ -18,7 +18,7 @@ import { type KnownSigners, signerPolicy } from "./signers.ts"
 /** Options of {@link open}. */
 export interface OpenOptions {
   /** The recipient's key, or a ring of them. */
-  readonly with: PrivateKey | KeyRing
+  readonly with: PrivateKey | ReadableKeyRing
   /** What the sender bound the message to. Default: empty. */
   readonly context?: string | Uint8Array
   /**

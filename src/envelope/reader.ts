@@ -6,13 +6,15 @@
 
 import { describe } from "../base/text.ts"
 import { materialOf, type PrivateKey } from "../keys/key.ts"
-import type { KeyRing } from "../keys/ring.ts"
+import type { ReadableKeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import type { SelectedKey } from "./read.ts"
 
-function isRing(reader: PrivateKey | KeyRing): reader is KeyRing {
+function isRing(reader: PrivateKey | ReadableKeyRing): reader is ReadableKeyRing {
   // an array, too, has a find
-  return typeof (reader as Partial<KeyRing> | undefined)?.find === "function" && !Array.isArray(reader)
+  return (
+    typeof (reader as Partial<ReadableKeyRing> | undefined)?.find === "function" && !Array.isArray(reader)
+  )
 }
 
 function selectedKey(key: PrivateKey, name: string): SelectedKey {
@@ -31,7 +33,7 @@ function selectedKey(key: PrivateKey, name: string): SelectedKey {
  * @throws `TypeError` naming the option, unless `reader` is a private key or a ring.
  */
 export function keySelector(
-  reader: PrivateKey | KeyRing,
+  reader: PrivateKey | ReadableKeyRing,
   name = "options.with",
 ): (kid: string) => SelectedKey | undefined {
   if (isRing(reader)) {

@@ -19,8 +19,16 @@ export interface KeyRingEntry {
   readonly state: KeyState
 }
 
-/** The private keys of a reader. `open` takes one wherever it takes a key. */
-export interface KeyRing {
+/** The keys that a reader opens with. `open` takes one wherever it takes a key. */
+export interface ReadableKeyRing {
+  /** The key of that name, in whatever state; undefined for an unknown name. */
+  find(kid: string): PrivateKey | undefined
+  /** The keys to publish: clients seal to the first. */
+  published(): PublicKey[]
+}
+
+/** The private keys of a reader, in memory; `sealwire/key-ring` has one that lives in a store. */
+export interface KeyRing extends ReadableKeyRing {
   /** Adds a key. Default state: `"pending"`. Throws a `RangeError` when the ring has that key. */
   add(key: PrivateKey, state?: KeyState): void
   /** `pending` → `active`: behind the active keys that are there. Throws a `RangeError` from any other state. */
@@ -29,9 +37,7 @@ export interface KeyRing {
   retire(kid: string): void
   /** Forgets a `retired` key, for good. Throws a `RangeError` from any other state. */
   destroy(kid: string): void
-  /** The key of that name, in whatever state; undefined for an unknown name. */
-  find(kid: string): PrivateKey | undefined
-  /** The keys to publish, in the order in which they became active: clients seal to the first. */
+  /** The keys to publish, in the order in which they became active. */
   published(): PublicKey[]
   /** All keys and their states, in the order in which they were added. */
   list(): KeyRingEntry[]

@@ -15,7 +15,7 @@ import { type KnownSigners, signerPolicy } from "../envelope/signers.ts"
 import { isInnerHeader } from "../http/message.ts"
 import { httpContext, readOrigin } from "../http/wire.ts"
 import type { PrivateKey, PublicKey, VerifyingKey } from "../keys/key.ts"
-import type { KeyRing } from "../keys/ring.ts"
+import type { ReadableKeyRing } from "../keys/ring.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { receivingIn } from "../session/receiving.ts"
 import { managerOf, type Sessions } from "../session/sessions.ts"
@@ -35,7 +35,7 @@ export interface EndpointOptions {
   /** Scheme, host and port as clients see them, such as `"https://api.example.com"`: requests are bound to it, and `Host` is not believed. */
   readonly origin: string
   /** The recipient's key, or a ring of them: the way to rotate without a gap. */
-  readonly keys: PrivateKey | KeyRing
+  readonly keys: PrivateKey | ReadableKeyRing
   /** Decides whether an authentic request is fresh and new. */
   readonly replay: ReplayGuard
   /** Which level each route demands. A request to a route that nothing names is refused. */
@@ -130,7 +130,7 @@ function readIdempotency(options: EndpointOptions["idempotency"]): Idempotency |
   return { store, keepSeconds }
 }
 
-function publishedBy(keys: PrivateKey | KeyRing): () => readonly PublicKey[] {
+function publishedBy(keys: PrivateKey | ReadableKeyRing): () => readonly PublicKey[] {
   if ("published" in keys) return () => keys.published()
   return () => [keys.publicKey]
 }
