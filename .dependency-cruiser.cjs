@@ -2,13 +2,14 @@
 // `tools/check-ranks.js` runs this over src/ and over seeded violations.
 
 const EVERY_ROOM_BELOW_DOORS =
-  "base|crypto|keys|replay|envelope|api-keys|session|stream|frames|fields|http|client|server|websocket|contracts"
+  "base|crypto|keys|key-ring|replay|envelope|api-keys|session|stream|frames|fields|http|client|server|websocket|contracts"
 
 /** Room → the rooms it may see besides itself. */
 const ranks = {
   base: "",
   crypto: "base",
   keys: "crypto|base",
+  "key-ring": "keys|crypto|base",
   replay: "crypto|base",
   envelope: "keys|replay|crypto|base",
   "api-keys": "crypto|base",
@@ -21,8 +22,8 @@ const ranks = {
   server: "http|api-keys|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   websocket: "client|server|http|api-keys|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   "node-http": "server|http|base",
-  contracts: "session|api-keys|replay|crypto|base",
-  stores: "session|api-keys|replay|crypto|base",
+  contracts: "session|api-keys|replay|key-ring|crypto|base",
+  stores: "session|api-keys|replay|key-ring|crypto|base",
 }
 
 const rankRules = Object.entries(ranks).map(([room, seen]) => ({
@@ -49,9 +50,9 @@ module.exports = {
     {
       name: "types-only",
       severity: "error",
-      comment: "stores and contracts see the types of session, api-keys, replay and crypto, not their code",
+      comment: "stores and contracts see the types of session, api-keys, replay, key-ring and crypto, not their code",
       from: { path: "^src/(stores|contracts)/" },
-      to: { path: "^src/(session|api-keys|replay|crypto)/", dependencyTypesNot: ["type-only"] },
+      to: { path: "^src/(session|api-keys|replay|key-ring|crypto)/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "adapters-stay-thin",

@@ -21,6 +21,7 @@ const seeds = {
     "keys/jwk.ts": "export type A = 1",
   },
   "rank-keys": { "keys/ring.ts": `import "../replay/guard.ts"`, "replay/guard.ts": "" },
+  "rank-key-ring": { "key-ring/ring.ts": `import "../envelope/open.ts"`, "envelope/open.ts": "" },
   "rank-replay": { "replay/guard.ts": `import "../envelope/header.ts"`, "envelope/header.ts": "" },
   "rank-envelope": { "envelope/seal.ts": `import "../http/message.ts"`, "http/message.ts": "" },
   "rank-api-keys": { "api-keys/record.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },

@@ -12,7 +12,7 @@ const NOTHING = new Uint8Array(0)
 
 /**
  * Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version; `pseudonym` is a policy's
- * (docs/guides/fields.md), and changing it orphans stored hashes.
+ * (docs/guides/fields.md), and changing it orphans stored hashes; `ring …` are of stored key rings (docs/guides/keys.md).
  */
 export type Label =
   | "context"
@@ -30,6 +30,8 @@ export type Label =
   | "frames"
   | "rekey"
   | "pseudonym"
+  | "ring key"
+  | "ring backup"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 

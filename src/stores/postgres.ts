@@ -1,6 +1,7 @@
 /**
  * `sealwire/stores/postgres`: ids in Postgres, shared by every process that opens. docs/protocol.md §4.
  * A claim is one call of a function, one round trip and a transaction of its own; postgres-sql.ts says how a loss is noticed.
+ * Beside them, in a table of its own: a key ring (§7).
  *
  * @module
  */
@@ -33,6 +34,8 @@ export {
   postgresSessionStore,
   type PostgresSessionTable,
 } from "./postgres-sessions.ts"
+export type { KeyRingStore, KeyRingText, StoredText } from "../key-ring/store.ts"
+export { migrateKeyRing, postgresKeyRingSchema, postgresKeyRingStore } from "./postgres-key-ring.ts"
 export type { PostgresTable } from "./postgres-sql.ts"
 
 /** Options of {@link postgresStore}. */

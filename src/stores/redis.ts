@@ -2,6 +2,7 @@
  * `sealwire/stores/redis`: ids in Redis 7 or Valkey, one server or a Cluster, shared by every process that opens.
  * docs/protocol.md §4. A claim is one script and one round trip; redis-scripts.ts says how a loss of data is noticed,
  * redis-batches.ts which claims share a call.
+ * Beside them, under a key of its own: a key ring (§7).
  * Keys lie in 256 hash tags, `{prefix:00}` to `{prefix:ff}`, so that a Cluster spreads them, each tag with its marker.
  *
  * @module
@@ -30,6 +31,8 @@ export type { MaybePromise } from "../crypto/backend.ts"
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from "./redis-api-keys.ts"
 export type { GlideClient, IoredisClient, NodeRedisClient, RedisClient } from "./redis-client.ts"
 export { redisSessionStore, type RedisSessionStoreOptions } from "./redis-sessions.ts"
+export type { KeyRingStore, KeyRingText, StoredText } from "../key-ring/store.ts"
+export { redisKeyRingStore, type RedisKeyRingStoreOptions } from "./redis-key-ring.ts"
 
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
