@@ -114,7 +114,7 @@ const CASES: Readonly<Record<string, Case>> = {
  */
 export function keyRingStoreContract(options: KeyRingStoreContractOptions): ContractCase[] {
   assertOptions(options, "options", ["create", "reopen"])
-  const { create, reopen = (store) => store } = options
+  const { create, reopen = (store: KeyRingStore): KeyRingStore => store } = options
   return Object.entries(CASES).map(([name, run]) => ({
     name,
     run: async () => {

@@ -162,7 +162,7 @@ export class StoredRing implements StoredKeyRing {
     await this.#change((state) => hold(state, kid, purpose))
   }
 
-  backup(passphrase: string | Uint8Array): Promise<string> {
+  async backup(passphrase: string | Uint8Array): Promise<string> {
     return sealBackup(this.book.state, this.#protection(), passphrase)
   }
 
