@@ -9,7 +9,7 @@ export default {
     "test/runtimes/servers/{bun,deno,node}.ts",
     "bench/**/*.{js,mjs,ts}",
     // started as processes of their own
-    "test/support/*-{claims,victim,sessions-server}.ts",
+    "test/support/*-{claims,victim,server}.ts",
     "examples/**/*.mjs",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),

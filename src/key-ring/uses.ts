@@ -50,6 +50,9 @@ export class UseCounter {
   readonly #clock: () => number
   #stored: KeyUses = new Map()
   #pending = new Map<string, KeyUse>()
+  /** On its way to the store. */
+  #batch: KeyUses = new Map()
+  #tail: Promise<unknown> = Promise.resolve()
 
   constructor(store: KeyRingStore, clock: () => number) {
     this.#store = store
@@ -57,7 +60,8 @@ export class UseCounter {
   }
 
   useOf(kid: string): KeyUse {
-    return sum(this.#stored.get(kid) ?? NEVER, this.#pending.get(kid) ?? NEVER)
+    const parts = [this.#stored, this.#batch, this.#pending].map((uses) => uses.get(kid) ?? NEVER)
+    return parts.reduce(sum)
   }
 
   /** The same key, counted from now on. */
@@ -81,36 +85,38 @@ export class UseCounter {
   }
 
   /** Adds what was gathered to the store's counters, and reads those. After a failure it is all still there. */
-  async flush(): Promise<void> {
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const found = await this.#store.load("uses")
-      const uses = parseUses(found?.text)
-      const batch = this.#pending
-      if (batch.size === 0) {
-        this.#stored = uses
-        return
+  flush(): Promise<void> {
+    const flushed = this.#tail.then(() => this.#flush())
+    this.#tail = flushed.catch(() => undefined)
+    return flushed
+  }
+
+  async #flush(): Promise<void> {
+    // what comes while this is saved belongs to the next batch
+    const batch = this.#pending
+    this.#batch = batch
+    this.#pending = new Map()
+    try {
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        if (await this.#add(batch)) return
       }
-      for (const [kid, use] of batch) uses.set(kid, sum(uses.get(kid) ?? NEVER, use))
-      const oldestMs = this.#clock() - REMEMBERED_MS
-      const kept = new Map([...uses].filter(([, { lastUsedAtMs }]) => lastUsedAtMs > oldestMs))
-      // what comes while this is saved belongs to the next batch
-      this.#pending = new Map()
-      const isSaved = await this.#save(kept, (found?.version ?? 0) + 1, batch)
-      if (isSaved) {
-        this.#stored = kept
-        return
-      }
+    } finally {
+      for (const [kid, use] of batch) this.#pending.set(kid, sum(this.#pending.get(kid) ?? NEVER, use))
+      this.#batch = new Map()
     }
   }
 
-  async #save(uses: KeyUses, version: number, batch: KeyUses): Promise<boolean> {
-    let isSaved = false
-    try {
-      isSaved = await this.#store.save("uses", JSON.stringify(Object.fromEntries(uses)), version)
-      return isSaved
-    } finally {
-      if (!isSaved)
-        for (const [kid, use] of batch) this.#pending.set(kid, sum(this.#pending.get(kid) ?? NEVER, use))
-    }
+  /** Gives whether the store has the batch now; then it is empty. */
+  async #add(batch: Map<string, KeyUse>): Promise<boolean> {
+    const found = await this.#store.load("uses")
+    const uses = parseUses(found?.text)
+    const oldestMs = this.#clock() - REMEMBERED_MS
+    for (const [kid, use] of batch) uses.set(kid, sum(uses.get(kid) ?? NEVER, use))
+    const kept = [...uses].filter(([, { lastUsedAtMs }]) => lastUsedAtMs > oldestMs)
+    const text = JSON.stringify(Object.fromEntries(kept))
+    if (batch.size > 0 && !(await this.#store.save("uses", text, (found?.version ?? 0) + 1))) return false
+    this.#stored = uses
+    batch.clear()
+    return true
   }
 }

@@ -14,7 +14,7 @@ import { importSigningKey, type Jwk } from "../../src/keys.ts"
 import { createEndpoint } from "../../src/server.ts"
 import { folderKeyRingStore } from "../../src/stores/folder.ts"
 import { postgresKeyRingStore } from "../../src/stores/postgres.ts"
-import { toListener } from "../../src/adapters/node.ts"
+import { createListener } from "../../src/adapters/node.ts"
 import type { KeyRingStore, KeyRingTerms } from "../../src/key-ring.ts"
 import { POSTGRES_CLIENTS } from "./postgres-clients.ts"
 
@@ -55,7 +55,9 @@ const following = setInterval(
   (ring.terms.refreshSeconds * 500) / task.speed,
 )
 /** Every message counts: what a store of ids does is tested elsewhere. */
-const replay = createReplayGuard({ store: { claim: async () => true }, clock })
+const { maxAgeSeconds, maxSkewSeconds, clockErrorSeconds } = ring.terms
+const ages = { maxAgeSeconds, maxSkewSeconds, clockErrorSeconds }
+const replay = createReplayGuard({ store: { claim: async () => true }, clock, ...ages })
 const endpoint = createEndpoint({
   origin: "https://api.example.com",
   keys: ring,
@@ -66,8 +68,7 @@ const endpoint = createEndpoint({
     if (event.type === "refused") report({ type: "refused", code: event.code })
   },
 })
-const listener = toListener(endpoint, async (request) => new Response(await request.text()))
-const server = createServer(listener)
+const server = createServer(createListener(endpoint, async (request) => new Response(await request.text())))
 server.listen(0, "127.0.0.1", () => {
   report({ type: "listening", port: (server.address() as AddressInfo).port })
 })
