@@ -50,7 +50,8 @@ module.exports = {
     {
       name: "types-only",
       severity: "error",
-      comment: "stores and contracts see the types of session, api-keys, replay, key-ring and crypto, not their code",
+      comment:
+        "stores and contracts see the types of session, api-keys, replay, key-ring and crypto, not their code",
       from: { path: "^src/(stores|contracts)/" },
       to: { path: "^src/(session|api-keys|replay|key-ring|crypto)/", dependencyTypesNot: ["type-only"] },
     },

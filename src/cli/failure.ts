@@ -18,6 +18,7 @@ import { escapeControls } from "./terminal.ts"
  * - `ERR_NOT_FOUND`: there is no such API key.
  * - `ERR_PASSPHRASE`: a passphrase is needed and none was given.
  * - `ERR_FORMAT`: what was given is not an envelope.
+ * - `ERR_RING`: a step of a key's life that would lose messages, or that its state does not allow.
  * - `ERR_ABORTED`: the user ended the work.
  * - `ERR_VECTORS`: a known answer did not open to its values.
  */
@@ -29,6 +30,7 @@ type CommandErrorCode =
   | "ERR_EXISTS"
   | "ERR_PASSPHRASE"
   | "ERR_FORMAT"
+  | "ERR_RING"
   | "ERR_ABORTED"
   | "ERR_VECTORS"
 

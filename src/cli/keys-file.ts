@@ -58,13 +58,26 @@ export function readVerifyingKey(path: string): Promise<VerifyingKey> {
   return readKey(path, importVerifyingKey)
 }
 
-/** Reads a recipient's private key, with its passphrase where it has one. */
-export function readPrivateKey(path: string, options: PassphraseOptions): Promise<PrivateKey> {
+function readRecipientKey(
+  path: string,
+  options: PassphraseOptions,
+  extractable: boolean,
+): Promise<PrivateKey> {
   return readKey(path, async (source) =>
     isProtected(source)
-      ? importProtectedPrivateKey(source, { passphrase: await passphraseFor(path, options) })
-      : importPrivateKey(source),
+      ? importProtectedPrivateKey(source, { passphrase: await passphraseFor(path, options), extractable })
+      : importPrivateKey(source, { extractable }),
   )
+}
+
+/** Reads a recipient's private key, with its passphrase where it has one. */
+export function readPrivateKey(path: string, options: PassphraseOptions): Promise<PrivateKey> {
+  return readRecipientKey(path, options, false)
+}
+
+/** The same, to be kept elsewhere. */
+export function readExtractableKey(path: string, options: PassphraseOptions): Promise<PrivateKey> {
+  return readRecipientKey(path, options, true)
 }
 
 /** Reads a signing key, with its passphrase where it has one. */

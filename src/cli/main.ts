@@ -11,6 +11,7 @@ import { Command } from "commander"
 
 import { addApiKeys } from "./commands/api-keys.ts"
 import { addInspect } from "./commands/inspect.ts"
+import { addKeys } from "./commands/keys.ts"
 import { addKeygen } from "./commands/keygen.ts"
 import { addOpen } from "./commands/open.ts"
 import { addSeal } from "./commands/seal.ts"
@@ -44,6 +45,7 @@ function createProgram(): Command {
     // failures are reported in one place
     .configureOutput({ outputError: () => undefined })
   addKeygen(program)
+  addKeys(program)
   addSeal(program)
   addOpen(program)
   addInspect(program)

@@ -72,9 +72,10 @@ const server = createServer(createListener(endpoint, async (request) => new Resp
 server.listen(0, "127.0.0.1", () => {
   report({ type: "listening", port: (server.address() as AddressInfo).port })
 })
-process.on("message", async () => {
-  await ring.refresh()
-  report({ type: "keys", keys: ring.list() })
+process.on("message", () => {
+  void ring.refresh().then(() => {
+    report({ type: "keys", keys: ring.list() })
+  })
 })
 process.on("disconnect", () => {
   clearInterval(following)
