@@ -13,7 +13,7 @@ import { decodeUtf8, describe, encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 import { expand } from "../crypto/derive.ts"
 import { materialOf, type PrivateKey, type VerifyingKey } from "../keys/key.ts"
-import type { KeyRing } from "../keys/ring.ts"
+import type { ReadableKeyRing } from "../keys/ring.ts"
 import { dangerouslyAcceptReplays, type ReplayGuard } from "../replay/guard.ts"
 import { readContext } from "./context.ts"
 import { exportSecret } from "./exporter.ts"
@@ -32,7 +32,7 @@ export type StreamMetadata = Readonly<Record<string, unknown>>
 /** Who reads a stream, and what it demands. */
 export interface HeadOptions {
   /** The recipient's key, or a ring of them. */
-  readonly with: PrivateKey | KeyRing
+  readonly with: PrivateKey | ReadableKeyRing
   /** What the sender bound the stream to. Default: empty. */
   readonly context?: string | Uint8Array
   /** Requires a signature by one of these. Default: none required. */

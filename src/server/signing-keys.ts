@@ -16,7 +16,7 @@ import { enrolmentContext } from "../http/enrolment.ts"
 import { readOrigin } from "../http/wire.ts"
 import { exportJwk } from "../keys/export.ts"
 import type { PrivateKey, VerifyingKey } from "../keys/key.ts"
-import type { KeyRing } from "../keys/ring.ts"
+import type { ReadableKeyRing } from "../keys/ring.ts"
 import { importVerifyingKey } from "../keys/signer.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import type { Principal } from "./principal.ts"
@@ -29,7 +29,7 @@ export interface SigningKeysOptions {
   /** As the endpoint's. */
   readonly origin: string
   /** As the endpoint's. */
-  readonly keys: PrivateKey | KeyRing
+  readonly keys: PrivateKey | ReadableKeyRing
   /** As the endpoint's: a proof counts once. */
   readonly replay: ReplayGuard
   /** Unix milliseconds. Default: the platform's clock. */
