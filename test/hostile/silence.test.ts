@@ -48,7 +48,7 @@ describe.each([node, web])("what a logger sees on the $name backend", (backend) 
 
   test("nothing of the message, the seed or the content key in what was opened", () => {
     expectNoSecret(opened, [MESSAGE, SEED, CONTENT_KEY])
-    expect(Object.keys(opened).sort()).toEqual(["id", "issuedAt", "kid", "signer"])
+    expect(Object.keys(opened).sort()).toEqual(["id", "issuedAt", "kid", "session", "signer"])
     expect(format("%o %O %j", opened, opened, opened)).not.toContain(MESSAGE)
   })
 
