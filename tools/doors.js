@@ -18,6 +18,7 @@
 export const doors = [
   { name: "index", maxGzipBytes: 12_500, packages: [] },
   { name: "keys", maxGzipBytes: 25_500, packages: ["@peculiar/utils", "asn1js"] },
+  { name: "key-ring", maxGzipBytes: 32_000, packages: ["@peculiar/utils", "asn1js"] },
   { name: "replay", maxGzipBytes: 4000, packages: [] },
   {
     name: "noble",
@@ -39,6 +40,7 @@ export const doors = [
   { name: "testing", maxGzipBytes: 14_500, packages: [] },
   { name: "stores/redis", maxGzipBytes: 7000, packages: [] },
   { name: "stores/postgres", maxGzipBytes: 7000, packages: [] },
+  { name: "stores/folder", maxGzipBytes: 3000, packages: [], runsOnNode: true },
   { name: "stores/sqlite", maxGzipBytes: 6000, packages: [] },
   { name: "adapters/node", maxGzipBytes: 4000, packages: [], runsOnNode: true, speaksHttp: true },
   { name: "adapters/express", maxGzipBytes: 4000, packages: [], runsOnNode: true, speaksHttp: true },
