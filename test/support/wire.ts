@@ -67,7 +67,7 @@ const present = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
 
 /** Sends a message over a connection of its own, and takes the whole answer. */
-export function forwardTo(origin: string): Forward {
+function forwardTo(origin: string): Forward {
   return ({ method, path, headers, body }) =>
     new Promise((resolve, reject) => {
       const outgoing = send(
