@@ -117,6 +117,7 @@ async function measure({ createEndpoint, dangerouslyAcceptReplays, importPrivate
     keys,
     replay: dangerouslyAcceptReplays,
     routes: { "/**": "high" },
+    limits: false,
     ...floor,
   })
   const times = Object.fromEntries(KINDS.map((kind) => [kind, []]))

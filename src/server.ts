@@ -31,7 +31,8 @@ export {
   type SigningKeyRecord,
   type SigningKeyStore,
 } from "./server/signing-key-store.ts"
-export type { EndpointEvent, OnEndpointEvent } from "./server/events.ts"
+export type { EdgeOptions } from "./server/edge.ts"
+export type { Circumstances, EndpointEvent, Happening, OnEndpointEvent } from "./server/events.ts"
 export type { Handler, RequestDetails } from "./server/exchange.ts"
 export {
   type IdempotencyRecord,
@@ -40,5 +41,11 @@ export {
   type MemoryIdempotencyStoreOptions,
 } from "./server/idempotency.ts"
 export type { DirectoryOptions } from "./server/key-directory.ts"
+export type { CreateLimiterOptions, LimitedAs, LimitsOptions, PerMinute } from "./server/limits.ts"
 export type { EndpointOptions } from "./server/options.ts"
 export type { Level, RouteOptions, Routes } from "./server/routes.ts"
+export type { OriginsOptions } from "./server/origins.ts"
+export type { RefusalReason } from "./server/refusal-error.ts"
+export type { SecurityHeaders } from "./server/security-headers.ts"
+export type { Peer } from "./server/source.ts"
+export type { Limiter, LimiterState, WindowOptions } from "./server/window-limiter.ts"

@@ -27,8 +27,8 @@ export const doors = [
   },
   {
     name: "server",
-    maxGzipBytes: 25_500,
-    packages: ["rou3"],
+    maxGzipBytes: 34_000,
+    packages: ["ipaddr.js", "rou3"],
     speaksHttp: true,
   },
   { name: "session", maxGzipBytes: 19_000, packages: [] },

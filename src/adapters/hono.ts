@@ -6,7 +6,9 @@
 
 import type { Endpoint } from "../server/endpoint.ts"
 import type { RequestDetails } from "../server/exchange.ts"
+import type { Peer } from "../server/source.ts"
 
+export type { Peer } from "../server/source.ts"
 export type { Endpoint } from "../server/endpoint.ts"
 export type { RequestDetails } from "../server/exchange.ts"
 
@@ -19,6 +21,8 @@ export interface SealedVariables {
 /** What is used of Hono's context. */
 export interface HonoContext {
   readonly req: { raw: Request; bodyCache: object }
+  /** What the runtime gives; on `@hono/node-server`, Node's own request is in it. */
+  readonly env: unknown
   // Hono's accessors differ: only undefined makes it forget the response that it has
   get res(): Response
   set res(response: Response | undefined)
@@ -26,7 +30,29 @@ export interface HonoContext {
 }
 
 /** A middleware of Hono 4. */
-export type HonoMiddleware = (context: HonoContext, next: () => Promise<void>) => Promise<void>
+export type HonoMiddleware<Context extends HonoContext = HonoContext> = (
+  context: Context,
+  next: () => Promise<void>,
+) => Promise<void>
+
+/** Options of {@link sealed}. */
+export interface SealedOptions<Context extends HonoContext> {
+  /**
+   * Tells the connection that a request came on, such as `(c) => ({ address: getConnInfo(c).remote.address })` with the
+   * `getConnInfo` of your runtime. Default: Node's socket, on `@hono/node-server`; else nothing, and nothing is limited by source.
+   */
+  readonly peerOf?: (context: Context) => Peer | undefined
+}
+
+/** Where `@hono/node-server` has Node's request. */
+interface NodeEnv {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string; readonly encrypted?: boolean } }
+}
+
+function nodePeer({ env }: HonoContext): Peer | undefined {
+  const socket = (env as NodeEnv | undefined)?.incoming?.socket
+  return socket && { address: socket.remoteAddress, encrypted: socket.encrypted === true }
+}
 
 const GONE =
   "the body of a sealed request was read before sealwire could: mount the middleware before what reads it"
@@ -51,17 +77,21 @@ const GONE =
  * }
  * ```
  */
-export function sealed(endpoint: Endpoint): HonoMiddleware {
+export function sealed<Context extends HonoContext = HonoContext>(
+  endpoint: Endpoint,
+  { peerOf = nodePeer }: SealedOptions<Context> = {},
+): HonoMiddleware<Context> {
   return async (context, next) => {
     const outer = context.req.raw
     if (outer.bodyUsed) throw new Error(GONE)
-    const response = await endpoint.handle(outer, async (inner, details) => {
+    const handler = async (inner: Request, details: RequestDetails): Promise<Response> => {
       context.set("sealed", details)
       context.req.raw = inner
       context.req.bodyCache = {}
       await next()
       return context.res
-    })
+    }
+    const response = await endpoint.handle(outer, handler, peerOf(context))
     // Hono adds the headers of a response that it has to the one that replaces it
     context.res = undefined
     context.res = response

@@ -62,9 +62,14 @@ export function plainProblem(status: number, title: string): ResponseMessage {
 }
 
 /** An unsealed refusal. 401 says that the server does not know the session. */
-export function refusal(status: RefusalStatus, retryAfterSeconds?: number): Response {
+export function refusal(
+  status: RefusalStatus,
+  retryAfterSeconds?: number,
+  more: readonly HeaderPair[] = [],
+): Response {
   const type = status === 401 ? `${URN}no-session` : "about:blank"
   const headers = new Headers({ "content-type": PROBLEM_TYPE, "cache-control": "no-store" })
+  for (const [name, value] of more) headers.set(name, value)
   if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds))
   return new Response(JSON.stringify({ type, title: UNSEALED[status], status }), { status, headers })
 }

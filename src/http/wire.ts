@@ -16,6 +16,9 @@ export const STREAM_TYPE = "application/sealwire-stream"
 export const DIRECTORY_PATH = "/.well-known/sealwire"
 /** Where sessions are offered, and one level below, opened and ended (§6). */
 export const SESSIONS_PATH = "/.well-known/sealwire/sessions"
+/** Whether a path is one that sessions are served at. */
+export const isSessionsPath = (path: string): boolean =>
+  path === SESSIONS_PATH || path.startsWith(`${SESSIONS_PATH}/`)
 /** Inner header: the request's id, the same in its answer. */
 export const REQUEST_ID_HEADER = "x-request-id"
 /** Inner header: the same in every attempt of one operation. */

@@ -6,9 +6,9 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http"
 
-import { refusal } from "../http/problem.ts"
 import type { Endpoint } from "../server/endpoint.ts"
 import type { Handler, RequestDetails } from "../server/exchange.ts"
+import type { Peer } from "../server/source.ts"
 import type { Dispatch, NodeListener } from "./dispatch.ts"
 import { type Outer, toRequest } from "./request.ts"
 import { sendResponse } from "./response.ts"
@@ -35,6 +35,12 @@ export function sealedOf(req: IncomingMessage): RequestDetails | undefined {
   return knownRequests.get(req)?.details
 }
 
+/** What the socket says. */
+const peerOf = ({ socket }: IncomingMessage): Peer => ({
+  address: socket.remoteAddress,
+  encrypted: "encrypted" in socket && socket.encrypted === true,
+})
+
 /** A signal that is aborted when the peer goes before it has its answer. */
 function signalOf(res: ServerResponse): AbortSignal {
   const controller = new AbortController()
@@ -58,9 +64,12 @@ export async function answerRequest(
 ): Promise<void> {
   const signal = signalOf(res)
   const request = toRequest(outer, endpoint.origin, signal)
+  const peer = peerOf(outer.req)
   try {
-    const response = request ? await endpoint.handle(request, handler) : refusal(400)
+    const response = await (request ? endpoint.handle(request, handler, peer) : endpoint.refuse(peer))
     if (!isPassed()) await sendResponse(response, outer.req, res)
+    // which pages may read it
+    else for (const [name, value] of response.headers) res.setHeader(name, value)
   } catch (error) {
     // a body that broke off with its connection
     if (!signal.aborted) throw error

@@ -6,14 +6,18 @@
 
 import { SealwireError } from "../base/errors.ts"
 import { openUnauthorized, refusal } from "../http/problem.ts"
-import { DIRECTORY_PATH, REQUEST_ID_HEADER } from "../http/wire.ts"
+import { DIRECTORY_PATH, isSessionsPath, REQUEST_ID_HEADER } from "../http/wire.ts"
+import { NOT_ASKED } from "./authenticate.ts"
+import { tooMany, type Visit } from "./edge.ts"
 import { looksSealed } from "./envelope-of.ts"
 import { report } from "./events.ts"
 import { exchange, type Exchanging, type Handler, type RequestDetails } from "./exchange.ts"
-import { type EndpointOptions, readEndpointOptions } from "./options.ts"
+import { type EndpointOptions, type EndpointTerms, readEndpointOptions } from "./options.ts"
 import { startFloor } from "./floor.ts"
+import type { LimitedAs } from "./limits.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { Level, Route } from "./routes.ts"
+import type { Peer } from "./source.ts"
 
 /** The server's end. Made by {@link createEndpoint}. */
 export interface Endpoint {
@@ -22,8 +26,13 @@ export interface Endpoint {
   /**
    * Answers a request: hands what was sealed in it to `next` as an ordinary request, and seals the response. Never rejects for
    * what a peer sends.
+   *
+   * @param peer - What the connection says, which a `Request` does not: adapters give it. Without it nothing is limited by source, and
+   *   whether the request came over TLS is read from its URL.
    */
-  handle(request: Request, next: Handler): Promise<Response>
+  handle(request: Request, next: Handler, peer?: Peer): Promise<Response>
+  /** The uniform refusal, for what came over HTTP but is no Web request, such as `TRACE`. */
+  refuse(peer?: Peer): Promise<Response>
   /** The level of a route, by method and path without query; undefined for one that nothing names. */
   levelOf(method: string, path: string): Level | undefined
 }
@@ -35,6 +44,13 @@ function refusalOf(error: unknown): Refusal {
   if (error.code === "ERR_NO_SESSION") return new Refusal(401)
   // steps 1 to 7 of §3.4; everything else is this server's trouble
   return error.code === "ERR_OPEN_FAILED" ? new Refusal(400) : new Refusal(503, error.retryAfterSeconds ?? 1)
+}
+
+/** What goes back. */
+interface Answer {
+  readonly response: Response
+  /** Whether it is a handler's own, to a request that came open. */
+  readonly isOpen?: boolean
 }
 
 /** What is known of a request that came open on a route of level `low`. */
@@ -49,14 +65,49 @@ async function answerOpen(
   request: Request,
   route: Route,
   next: Handler,
-  { authenticate, onEvent }: Exchanging,
-): Promise<Response> {
+  { authenticate, chargePrincipal, onEvent }: Exchanging,
+): Promise<Answer> {
   const details = openDetails(request)
-  const proven = await authenticate?.(request, details, route)
-  if (!proven) return next(request, details)
-  if (!proven.refused) return next(request, { ...details, principal: proven.principal })
-  void report(onEvent, { type: "refused", status: 401, code: undefined, reason: proven.reason })
-  return openUnauthorized()
+  const proven = (await authenticate?.(request, details, route)) ?? NOT_ASKED
+  if (proven.refused) {
+    void report(onEvent, { type: "refused", status: 401, code: undefined, reason: proven.reason })
+    return { response: openUnauthorized() }
+  }
+  const known = { ...details, principal: proven.principal }
+  const exceeded = await chargePrincipal?.(known)
+  if (exceeded) throw tooMany(exceeded, "principal-limit")
+  return { response: await next(request, known), isOpen: true }
+}
+
+type AnswerRequest = (request: Request, next: Handler, visit: Visit) => Promise<Answer>
+
+/** Answers requests. */
+function answerWith({
+  routeOf,
+  serveDirectory,
+  serveSessions,
+  edge,
+  ...terms
+}: EndpointTerms): AnswerRequest {
+  function limitedAs(method: string, path: string): LimitedAs | undefined {
+    if (serveDirectory && path === DIRECTORY_PATH) return "directory"
+    if (serveSessions && isSessionsPath(path)) return "sessions"
+    return routeOf(method, path)?.level
+  }
+
+  return async (request, next, visit) => {
+    const { pathname } = new URL(request.url)
+    const early = await edge.admit(request, visit, limitedAs(request.method, pathname))
+    if (early) return { response: early }
+    if (serveDirectory && pathname === DIRECTORY_PATH) return { response: await serveDirectory(request) }
+    const heard = { ...terms, onEvent: visit.onEvent }
+    const served = serveSessions?.(request, heard)
+    if (served) return { response: await served }
+    const route = routeOf(request.method, pathname)
+    if (route === undefined) throw new Refusal(400)
+    if (route.level === "low" && !looksSealed(request)) return answerOpen(request, route, next, heard)
+    return { response: await exchange(request, route, next, heard) }
+  }
 }
 
 /**
@@ -84,36 +135,38 @@ async function answerOpen(
  * ```
  */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { routeOf, serveDirectory, serveSessions, refusalFloorMs, ...terms } = readEndpointOptions(options)
+  const terms = readEndpointOptions(options)
+  const { origin, routeOf, refusalFloorMs, edge } = terms
+  const answer = answerWith(terms)
 
-  async function answer(request: Request, next: Handler): Promise<Response> {
-    const { pathname } = new URL(request.url)
-    if (serveDirectory && pathname === DIRECTORY_PATH) return serveDirectory(request)
-    const served = serveSessions?.(request, terms)
-    if (served) return served
-    const route = routeOf(request.method, pathname)
-    if (route === undefined) throw new Refusal(400)
-    if (route.level === "low" && !looksSealed(request)) return answerOpen(request, route, next, terms)
-    return exchange(request, route, next, terms)
+  async function handleWith(request: Request, visit: Visit, work: () => Promise<Answer>): Promise<Response> {
+    const floor = startFloor(refusalFloorMs)
+    try {
+      const { response, isOpen = false } = await work()
+      return edge.leave(response, request, visit, isOpen)
+    } catch (error) {
+      const { status, retryAfterSeconds, details } = refusalOf(error)
+      // the other statuses say themselves what they are for
+      if (status === 400) await floor.reached
+      const code = error instanceof SealwireError ? error.code : undefined
+      void report(visit.onEvent, { type: "refused", status, code, reason: details.reason })
+      return edge.leave(refusal(status, retryAfterSeconds, details.headers), request, visit, false)
+    } finally {
+      floor.cancel()
+    }
   }
 
   return {
-    origin: terms.origin,
+    origin,
     levelOf: (method, path) => routeOf(method, path)?.level,
-    async handle(request, next) {
-      const floor = startFloor(refusalFloorMs)
-      try {
-        return await answer(request, next)
-      } catch (error) {
-        const { status, retryAfterSeconds } = refusalOf(error)
-        // the other statuses say themselves what they are for
-        if (status === 400) await floor.reached
-        const code = error instanceof SealwireError ? error.code : undefined
-        void report(terms.onEvent, { type: "refused", status, code })
-        return refusal(status, retryAfterSeconds)
-      } finally {
-        floor.cancel()
-      }
+    async handle(request, next, peer) {
+      const visit = edge.arrive(request, peer)
+      return handleWith(request, visit, () => answer(request, next, visit))
+    },
+    async refuse(peer) {
+      const nothing = new Request(origin)
+      const visit = edge.arrive(nothing, peer)
+      return handleWith(nothing, visit, () => Promise.reject(new Refusal(400)))
     },
   }
 }

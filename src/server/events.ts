@@ -7,18 +7,19 @@
 import type { ErrorCode } from "../base/errors.ts"
 import type { ProblemName, RefusalStatus } from "../http/problem.ts"
 import type { AuthenticationFailure } from "./principal.ts"
+import type { RefusalReason } from "./refusal-error.ts"
 import type { Level } from "./routes.ts"
 
-/** One thing that happened at an endpoint. */
-export type EndpointEvent =
+/** One thing that happened, without when and where from. */
+export type Happening =
   /** Refused before the message was authentic: the peer got the one answer of that status. */
   | {
       readonly type: "refused"
       readonly status: RefusalStatus
       /** Why, as far as it is known; never told to the peer. */
       readonly code: ErrorCode | undefined
-      /** Of an open request that was not authenticated. */
-      readonly reason?: AuthenticationFailure
+      /** Why an open request was not authenticated, or which protection refused it before its content counted. */
+      readonly reason?: AuthenticationFailure | RefusalReason | undefined
     }
   /** An authentic message that was answered by a sealed refusal; no handler ran. */
   | {
@@ -54,12 +55,32 @@ export type EndpointEvent =
   | { readonly type: "unauthenticated-routes"; readonly routes: readonly string[] }
   /** A handler threw; the peer got a sealed 500 without the error. */
   | { readonly type: "handler-failed"; readonly requestId: string; readonly error: unknown }
+  /** A shared limiter failed or was too slow; this process counted by itself. */
+  | { readonly type: "limiter-failed"; readonly error: unknown }
+  /** More happened in a second than may be told one by one. */
+  | { readonly type: "suppressed"; readonly of: string; readonly count: number }
+  /** Something about the configuration that weakens it. */
+  | { readonly type: "warning"; readonly warning: "plain-http" | "source-unknown" }
+
+/** When something happened, and where it came from. */
+export interface Circumstances {
+  /** Unix milliseconds. */
+  readonly at: number
+  /** The client's network: an IPv4 address, or the /64 of an IPv6 one. Undefined: not known, or nobody's doing. */
+  readonly source: string | undefined
+}
+
+/** One thing that happened at an endpoint. */
+export type EndpointEvent = Happening & Circumstances
 
 /** Takes events. What it gives or throws is ignored. */
 export type OnEndpointEvent = (event: EndpointEvent) => unknown
 
+/** Takes what happened, and adds the circumstances. */
+export type OnHappening = (happening: Happening) => unknown
+
 /** Reports without letting the listener decide about requests, now or later. */
-export async function report(onEvent: OnEndpointEvent | undefined, event: EndpointEvent): Promise<void> {
+export async function report(onEvent: OnHappening | undefined, event: Happening): Promise<void> {
   try {
     await onEvent?.(event)
   } catch {

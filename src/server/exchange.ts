@@ -9,12 +9,14 @@ import { encodeBase64url } from "#base64url"
 import { SealwireError } from "../base/errors.ts"
 import type { Opened } from "../envelope/opened.ts"
 import { receive, type Received, type Receiving } from "../envelope/receive.ts"
+import type { HeaderPair } from "../http/message.ts"
 import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
 import { REQUEST_ID_HEADER } from "../http/wire.ts"
 import { type Authenticate, NOT_ASKED, withoutKey } from "./authenticate.ts"
 import { envelopeOf } from "./envelope-of.ts"
-import { type OnEndpointEvent, report } from "./events.ts"
+import { type OnHappening, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
+import { type ChargeProven, rateLimitHeaders } from "./limits.ts"
 import { type Idempotency, runOnce } from "./operation.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { AuthenticationFailure, Principal } from "./principal.ts"
@@ -52,7 +54,9 @@ export interface Exchanging extends Joining, Sealing {
   readonly maxEnvelopeCharacters: number
   readonly idempotency: Idempotency | undefined
   readonly authenticate: Authenticate | undefined
-  readonly onEvent: OnEndpointEvent | undefined
+  readonly onEvent: OnHappening | undefined
+  /** Counts a request of whoever is proven to have sent it. */
+  readonly chargePrincipal: ChargeProven | undefined
 }
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/
@@ -63,19 +67,27 @@ function requestIdOf({ headers }: Request, { authentic }: Received): string {
   return REQUEST_ID.test(given) ? given : encodeBase64url(authentic.selected.backend.randomBytes(16))
 }
 
+/** What else a sealed refusal says. */
+interface RefusedFor {
+  /** To the operator. */
+  readonly reason?: AuthenticationFailure
+  /** To the peer. */
+  readonly headers?: readonly HeaderPair[]
+}
+
 /** Answers an authentic message by a sealed refusal. */
 export async function refuseSealed(
   received: Received,
   problem: ProblemName,
   outer: Request,
   terms: Exchanging,
-  reason?: AuthenticationFailure,
+  { reason, headers = [] }: RefusedFor = {},
 ): Promise<Response> {
   const { header, signer } = received.authentic
   const event = { type: "problem", problem, kid: header.kid, signer } as const
   void report(terms.onEvent, reason ? { ...event, reason } : event)
   const members = problem === "stale" ? { now: Math.floor(terms.receiving.replay.now() / 1000) } : {}
-  return sealMessage(received, sealedProblem(problem, members), outer.method, terms)
+  return sealMessage(received, sealedProblem(problem, members, headers), outer.method, terms)
 }
 
 /** Step 8; the name of the sealed refusal where the message does not count. */
@@ -129,9 +141,14 @@ export async function exchange(
   const { level } = route
   const known = { level, sealed: true, requestId, signer, session, kid, issuedAt }
   const proven = (await terms.authenticate?.(inner, known, route)) ?? NOT_ASKED
-  if (proven.refused) return refuseSealed(received, proven.refused, outer, terms, proven.reason)
+  if (proven.refused) return refuseSealed(received, proven.refused, outer, terms, { reason: proven.reason })
   const { principal } = proven
   const details: RequestDetails = { ...known, principal }
+  // after the claim and the proof: neither a copy of somebody's message nor his name is charged to him
+  const exceeded = await terms.chargePrincipal?.(details)
+  if (exceeded) {
+    return refuseSealed(received, "rate-limited", outer, terms, { headers: rateLimitHeaders(exceeded) })
+  }
   const { answer, repeated } = await runOnce(received, inner, principal, terms.idempotency, () =>
     handle(next, withoutKey(inner, principal), details, terms),
   )

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
+import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe, encodeAscii } from "../base/text.ts"
 import { readContext } from "../envelope/context.ts"
 import { maxEnvelopeCharacters } from "../envelope/layout.ts"
@@ -20,7 +20,8 @@ import type { ReplayGuard } from "../replay/guard.ts"
 import { receivingIn } from "../session/receiving.ts"
 import { managerOf, type Sessions } from "../session/sessions.ts"
 import { type Authenticate, readAuthenticate, withEnrolled } from "./authenticate.ts"
-import { type OnEndpointEvent, report } from "./events.ts"
+import { createEdge, type Edge, EDGE_OPTIONS, type EdgeOptions } from "./edge.ts"
+import { type OnHappening, report } from "./events.ts"
 import type { Exchanging } from "./exchange.ts"
 import type { IdempotencyStore } from "./idempotency.ts"
 import { type DirectoryOptions, directoryServer, type ServeDirectory } from "./key-directory.ts"
@@ -31,7 +32,7 @@ import { type ServeSessions, sessionServer } from "./session-server.ts"
 import { unwrapGate } from "./unwrap-gate.ts"
 
 /** Options of `createEndpoint`. */
-export interface EndpointOptions {
+export interface EndpointOptions extends EdgeOptions {
   /** Scheme, host and port as clients see them, such as `"https://api.example.com"`: requests are bound to it, and `Host` is not believed. */
   readonly origin: string
   /** The recipient's key, or a ring of them: the way to rotate without a gap. */
@@ -79,8 +80,6 @@ export interface EndpointOptions {
    * 1,000. Above what opening a message takes here. Default: 10.
    */
   readonly refusalFloorMs?: number
-  /** Told what happened, and nothing secret. What it gives or throws is ignored. */
-  readonly onEvent?: OnEndpointEvent
 }
 
 const OPTIONS = [
@@ -103,7 +102,7 @@ const OPTIONS = [
   "streamAboveBytes",
   "streamAfterMs",
   "refusalFloorMs",
-  "onEvent",
+  ...EDGE_OPTIONS,
 ]
 
 /** A day, as §8 demands of a server that says it enforces idempotency keys. */
@@ -141,6 +140,7 @@ export interface EndpointTerms extends Exchanging {
   readonly serveDirectory: ServeDirectory | undefined
   readonly serveSessions: ServeSessions | undefined
   readonly refusalFloorMs: number
+  readonly edge: Edge
 }
 
 type Gate = ReturnType<typeof unwrapGate>
@@ -165,8 +165,10 @@ function readReceiving(
   }
 }
 
-function readAuthentication(options: EndpointOptions): Authenticate | undefined {
-  const { authenticate, routes, signedBy, onEvent } = options
+function readAuthentication(
+  { authenticate, routes, signedBy }: EndpointOptions,
+  onEvent: OnHappening | undefined,
+): Authenticate | undefined {
   if (authenticate !== undefined) return readAuthenticate(authenticate)
   const [scoped] = routesThat(routes, ({ scopes }) => scopes.length > 0)
   if (scoped !== undefined) {
@@ -201,7 +203,7 @@ function readSessions(
  */
 export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   assertOptions(options, "options", OPTIONS)
-  const { keys, replay, directory, onEvent } = options
+  const { keys, replay, directory } = options
   const {
     pathPrefix = "",
     maxPendingUnwraps = 256,
@@ -218,24 +220,33 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   if (!/^(?:\/[\w.~-]+)*$/.test(pathPrefix)) {
     throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
   }
-  if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
   const maxMessageBytes = messageLimit(options.maxMessageBytes ?? 1_048_576)
   const gate = unwrapGate(maxPendingUnwraps)
   const receiving = readReceiving(options, origin, maxMessageBytes, gate)
+  const routeOf = readRoutes(options.routes)
+  const outerRequestHeaders = readHeaderNames(
+    options.outerRequestHeaders ?? [],
+    "options.outerRequestHeaders",
+  )
+  const clock = (): number => replay.now()
+  const edge = createEdge(options, { origin, routeOf, requestHeaders: outerRequestHeaders, clock })
   return {
     origin,
     pathPrefix,
-    routeOf: readRoutes(options.routes),
-    authenticate: readAuthentication(options),
-    serveDirectory: directory && directoryServer(directory, origin, publishedBy(keys), () => replay.now()),
+    routeOf,
+    edge,
+    chargePrincipal: edge.chargePrincipal,
+    authenticate: readAuthentication(options, edge.onEvent),
+    serveDirectory: directory && directoryServer(directory, origin, publishedBy(keys), clock),
     idempotency: readIdempotency(options.idempotency),
-    outerRequestHeaders: readHeaderNames(options.outerRequestHeaders ?? [], "options.outerRequestHeaders"),
+    outerRequestHeaders,
     outerResponseHeaders: readHeaderNames(options.outerResponseHeaders ?? [], "options.outerResponseHeaders"),
     maxEnvelopeCharacters: maxEnvelopeCharacters(maxMessageBytes),
     streamAboveBytes,
     streamAfterMs,
     refusalFloorMs,
-    onEvent,
+    // each request has its own
+    onEvent: undefined,
     receiving,
     ...readSessions(options, origin, receiving, gate),
   }

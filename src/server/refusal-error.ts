@@ -4,16 +4,30 @@
  * @module
  */
 
+import type { HeaderPair } from "../http/message.ts"
 import type { RefusalStatus } from "../http/problem.ts"
+
+/** A protection that refuses a request for how it came: plain HTTP, by another site's doing, or too often. */
+export type RefusalReason = "plain-http" | "foreign-origin" | "source-limit" | "principal-limit"
+
+/** What an operator and a peer are told besides the status. */
+export interface RefusalDetails {
+  /** For the operator. */
+  readonly reason?: RefusalReason
+  /** For the peer. */
+  readonly headers?: readonly HeaderPair[]
+}
 
 /** Thrown on the way to an authentic message; the endpoint answers with the one refusal of that status. */
 export class Refusal extends Error {
   readonly status: RefusalStatus
   readonly retryAfterSeconds: number | undefined
+  readonly details: RefusalDetails
 
-  constructor(status: RefusalStatus, retryAfterSeconds?: number) {
+  constructor(status: RefusalStatus, retryAfterSeconds?: number, details: RefusalDetails = {}) {
     super(`refused with ${status}`)
     this.status = status
     this.retryAfterSeconds = retryAfterSeconds
+    this.details = details
   }
 }

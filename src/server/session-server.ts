@@ -9,7 +9,7 @@ import { describe } from "../base/text.ts"
 import { maxEnvelopeCharacters } from "../envelope/layout.ts"
 import type { Receiving } from "../envelope/receive.ts"
 import { plainProblem } from "../http/problem.ts"
-import { ENVELOPE_TYPE, SESSIONS_PATH } from "../http/wire.ts"
+import { ENVELOPE_TYPE, isSessionsPath, SESSIONS_PATH } from "../http/wire.ts"
 import { CONFIRMATION } from "../session/handshake.ts"
 import { noSession } from "../session/manager.ts"
 import { isSessionId } from "../session/offer.ts"
@@ -99,7 +99,13 @@ async function serve(request: Request, path: string, serving: Serving, terms: Ex
   if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
   const id = idIn(path)
   if (method === "POST") return open(request, id, serving, terms)
-  const ownTerms = { ...terms, idempotency: undefined, authenticate: undefined }
+  const ownTerms = {
+    ...terms,
+    idempotency: undefined,
+    authenticate: undefined,
+    // whoever has used up his requests must still be able to leave
+    chargePrincipal: undefined,
+  }
   return exchange(request, { level: "high", scopes: [] }, logout(id, serving, terms), ownTerms)
 }
 
@@ -112,7 +118,6 @@ export function sessionServer(serving: Serving): ServeSessions {
   if (serving.admitHandshake !== undefined) assertFunction(serving.admitHandshake, "options.admitHandshake")
   return (request, terms) => {
     const { pathname } = new URL(request.url)
-    const isForUs = pathname === SESSIONS_PATH || pathname.startsWith(`${SESSIONS_PATH}/`)
-    return isForUs ? serve(request, pathname, serving, terms) : undefined
+    return isSessionsPath(pathname) ? serve(request, pathname, serving, terms) : undefined
   }
 }

@@ -34,6 +34,7 @@ beforeAll(async () => {
     replay: createReplayGuard({ store }),
     routes: { "/a": "high" },
     maxMessageBytes: 65_536,
+    limits: false,
     onEvent: (event) => {
       events.push(event)
     },

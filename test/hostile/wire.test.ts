@@ -37,6 +37,7 @@ async function endpointAt(origin: string, options: Partial<EndpointOptions> = {}
     directory: { identity },
     replay: freshGuard(),
     routes: { "/low": "low", "/**": "high" },
+    limits: false,
     ...options,
   })
 }

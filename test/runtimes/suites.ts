@@ -221,6 +221,7 @@ async function fetchesSealed(backend: typeof platformBackend): Promise<void> {
     directory: { identity: identity.signingKey },
     replay: guardOverSet(),
     routes: { "/**": "medium" },
+    limits: false,
     signedBy: await importVerifyingKey(await exportJwk(verifyingKey)),
   })
   const client = createClient({
