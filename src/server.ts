@@ -45,6 +45,13 @@ export type { CreateLimiterOptions, LimitedAs, LimitsOptions, PerMinute } from "
 export type { EndpointOptions } from "./server/options.ts"
 export type { Level, RouteOptions, Routes } from "./server/routes.ts"
 export type { OriginsOptions } from "./server/origins.ts"
+export {
+  type InputIssue,
+  type InputSchema,
+  type JsonInput,
+  readJson,
+  type ReadJsonOptions,
+} from "./server/read-json.ts"
 export type { RefusalReason } from "./server/refusal-error.ts"
 export type { SecurityHeaders } from "./server/security-headers.ts"
 export type { Peer } from "./server/source.ts"
