@@ -14,6 +14,7 @@ import type { Handler } from "../server/exchange.ts"
 
 export type { NodeListener } from "../node-http/dispatch.ts"
 export { sealedOf } from "../node-http/answer.ts"
+export { tlsOptions, type TlsOptions } from "../node-http/tls.ts"
 export type { Endpoint } from "../server/endpoint.ts"
 export type { Handler, RequestDetails } from "../server/exchange.ts"
 
