@@ -10,7 +10,7 @@ import type { Endpoint } from "../server/endpoint.ts"
 import type { Handler, RequestDetails } from "../server/exchange.ts"
 import type { Peer } from "../server/source.ts"
 import type { Dispatch, NodeListener } from "./dispatch.ts"
-import { type Outer, toRequest } from "./request.ts"
+import { headersOf, type Outer, toRequest } from "./request.ts"
 import { sendResponse } from "./response.ts"
 
 interface Known {
@@ -66,7 +66,9 @@ export async function answerRequest(
   const request = toRequest(outer, endpoint.origin, signal)
   const peer = peerOf(outer.req)
   try {
-    const response = await (request ? endpoint.handle(request, handler, peer) : endpoint.refuse(peer))
+    const response = await (request
+      ? endpoint.handle(request, handler, peer)
+      : endpoint.refuse(headersOf(outer.req), peer))
     if (!isPassed()) await sendResponse(response, outer.req, res)
     // which pages may read it
     else for (const [name, value] of response.headers) res.setHeader(name, value)

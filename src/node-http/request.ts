@@ -26,7 +26,8 @@ function bodyOf({ req, body }: Outer): BodyInit | null {
   return body ?? streamOf(req)
 }
 
-function headersOf({ rawHeaders }: IncomingMessage): Headers {
+/** Headers as they came. */
+export function headersOf({ rawHeaders }: IncomingMessage): Headers {
   const headers = new Headers()
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "")

@@ -32,7 +32,7 @@ export interface Endpoint {
    */
   handle(request: Request, next: Handler, peer?: Peer): Promise<Response>
   /** The uniform refusal, for what came over HTTP but is no Web request, such as `TRACE`. */
-  refuse(peer?: Peer): Promise<Response>
+  refuse(headers: Headers, peer?: Peer): Promise<Response>
   /** The level of a route, by method and path without query; undefined for one that nothing names. */
   levelOf(method: string, path: string): Level | undefined
 }
@@ -163,8 +163,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       const visit = edge.arrive(request, peer)
       return handleWith(request, visit, () => answer(request, next, visit))
     },
-    async refuse(peer) {
-      const nothing = new Request(origin)
+    async refuse(headers, peer) {
+      const nothing = new Request(origin, { headers })
       const visit = edge.arrive(nothing, peer)
       return handleWith(nothing, visit, () => Promise.reject(new Refusal(400)))
     },

@@ -42,7 +42,10 @@ function readOrigins(origins: readonly string[] | undefined): readonly string[] 
     throw new TypeError(`options.origins must be an array of origins, not ${describe(origins)}`)
   }
   // "*" and "null" are no origins, and so are refused
-  return origins.map((each: string) => readOrigin(each, "options.origins"))
+  const read = origins.map((each: string) => readOrigin(each, "options.origins"))
+  const pattern = read.find((each) => each.includes("*"))
+  if (pattern === undefined) return read
+  throw new TypeError(`options.origins must be an origin each, and "${pattern}" would be many: name them`)
 }
 
 /** The methods that a path takes. */

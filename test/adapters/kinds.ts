@@ -48,7 +48,7 @@ export async function listen(server: Server, ca?: string): Promise<Running> {
 }
 
 /** A certificate for the loopback address, good for a day, and its key. */
-function selfSigned(): { key: string; cert: string } {
+export function selfSigned(): { key: string; cert: string } {
   const folder = mkdtempSync(join(tmpdir(), "sealwire-certificate-"))
   try {
     const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest"
+
+import { type Source, sourceReader } from "../../src/server/source.ts"
+
+const from = (
+  address: string | undefined,
+  headers: Record<string, string> = {},
+  trusted: string[] = [],
+  encrypted = false,
+): Source =>
+  sourceReader(trusted)(new Request("https://api.example.com/a", { headers }), {
+    address,
+    encrypted,
+  })
+
+describe("the source of a request", () => {
+  it.each([
+    ["203.0.113.7", "203.0.113.7"],
+    ["::ffff:203.0.113.7", "203.0.113.7"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::", "2001:db8:1:2::/64"],
+    ["fe80::1%eth0", "fe80::/64"],
+  ])("%s is %s", (address, network) => {
+    expect(from(address).network).toBe(network)
+  })
+
+  it("is the socket's, whatever is forwarded by somebody who is not trusted", () => {
+    const headers = { "x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "https" }
+    expect(from("203.0.113.7", headers)).toEqual({
+      network: "203.0.113.7",
+      isEncrypted: false,
+      isLoopback: false,
+    })
+    expect(from("203.0.113.7", headers, ["10.0.0.0/8"]).network).toBe("203.0.113.7")
+  })
+
+  it.each([
+    ["the nearest that is not trusted", "192.0.2.66, 198.51.100.1", "198.51.100.1"],
+    ["behind two trusted ones", "192.0.2.66, 198.51.100.1, 10.0.0.9", "198.51.100.1"],
+    ["with a port", "198.51.100.1:4711", "198.51.100.1"],
+    ["IPv6 with a port", "[2001:db8::1]:4711", "2001:db8::/64"],
+    ["the last hop that is known, before what is no address", "192.0.2.66, unknown", "10.0.0.1"],
+    ["not an abbreviated or hexadecimal address", "192.0.2.66, 0x7f.1", "10.0.0.1"],
+    ["the proxy where nothing is forwarded", "", "10.0.0.1"],
+  ])("is %s", (_, forwarded, network) => {
+    expect(from("10.0.0.1", { "x-forwarded-for": forwarded }, ["10.0.0.0/8"]).network).toBe(network)
+  })
+
+  it("looks at no more than 32 hops", () => {
+    const forwarded = ["198.51.100.1", ...Array.from({ length: 40 }, () => "10.0.0.2")].join(", ")
+    expect(from("10.0.0.1", { "x-forwarded-for": forwarded }, ["10.0.0.0/8"]).network).toBe("10.0.0.2")
+  })
+
+  it.each([
+    ["https", "198.51.100.1", true],
+    ["http", "198.51.100.1", false],
+    ["", "198.51.100.1", false],
+    // the client's own claim, and what the proxy has added
+    ["https, http", "198.51.100.1", false],
+    ["https, http", "198.51.100.1, 10.0.0.9", true],
+  ])("came over TLS by x-forwarded-proto %j of trusted proxies (%s): %s", (proto, forwarded, isEncrypted) => {
+    const headers = { "x-forwarded-for": forwarded, "x-forwarded-proto": proto }
+    expect(from("10.0.0.1", headers, ["10.0.0.0/8"], true).isEncrypted).toBe(isEncrypted)
+  })
+
+  it("is loopback only if no proxy that nobody has named stands between", () => {
+    expect(from("127.0.0.1").isLoopback).toBe(true)
+    expect(from("::1").isLoopback).toBe(true)
+    expect(from("127.0.0.1", { "x-forwarded-for": "127.0.0.1" }).isLoopback).toBe(false)
+    const behind = { "x-forwarded-for": "198.51.100.1" }
+    expect(from("127.0.0.1", behind, ["127.0.0.1"]).isLoopback).toBe(false)
+  })
+
+  it("is unknown where nobody tells the address", () => {
+    const read = sourceReader([])
+    expect(read(new Request("http://localhost:3000/"), undefined)).toEqual({
+      network: undefined,
+      isEncrypted: false,
+      isLoopback: true,
+    })
+    expect(read(new Request("http://api.example.com/"), undefined)).toMatchObject({ isLoopback: false })
+    expect(read(new Request("https://api.example.com/"), undefined)).toMatchObject({ isEncrypted: true })
+  })
+
+  it.each(["10.0.0.0/33", "10.0.0.0/8/8", "10.0.0", "::1/129", "proxy.example.com", "10.0.0.0/", 7])(
+    "is not read from behind %j, which is no network",
+    (network) => {
+      expect(() => sourceReader([network as string])).toThrow(/options.trustedProxies must hold/)
+    },
+  )
+})
