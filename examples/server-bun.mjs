@@ -24,7 +24,8 @@ async function handler(request) {
 const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
-  fetch: (request) => endpoint.handle(request, handler),
+  // whose request it is: limits count by that
+  fetch: (request, bun) => endpoint.handle(request, handler, { address: bun.requestIP(request)?.address }),
 })
 
 const api = createClient({ baseUrl: server.url, origin: endpoint.origin, pins: [identity.kid] })

@@ -21,8 +21,11 @@ async function handler(request) {
   return Response.json({ booked: cents }, { status: 201 })
 }
 
-const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => undefined }, (request) =>
-  endpoint.handle(request, handler),
+const server = Deno.serve(
+  { port: 0, hostname: "127.0.0.1", onListen: () => undefined },
+  (request, { remoteAddr }) =>
+    // whose request it is: limits count by that
+    endpoint.handle(request, handler, { address: remoteAddr.hostname }),
 )
 const url = `http://127.0.0.1:${server.addr.port}`
 

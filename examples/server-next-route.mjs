@@ -14,27 +14,40 @@ const endpoint = createEndpoint({
   routes: { "/transfers": "high", "/status": "low" },
 })
 
+/** @type {import("sealwire/server").Handler} */
+async function handler(inner) {
+  const { cents } = await inner.json()
+  return Response.json({ booked: cents }, { status: 201 })
+}
+
+/**
+ * Whose request it is: limits count by that. The header must be one that your platform sets, and does not take from outside.
+ *
+ * @param {Request} request
+ */
+const peerOf = (request) => ({ address: request.headers.get("x-real-ip") ?? undefined })
+
 /**
  * The route. Requests to `/.well-known/sealwire` get the same `endpoint` in a route of their own.
  *
  * @param {Request} request
  */
-export const POST = (request) =>
-  endpoint.handle(request, async (inner) => {
-    const { cents } = await inner.json()
-    return Response.json({ booked: cents }, { status: 201 })
-  })
+export const POST = (request) => endpoint.handle(request, handler, peerOf(request))
 
 /**
  * app/.well-known/sealwire/route.js
  *
  * @param {Request} request
  */
-export const GET = (request) => endpoint.handle(request, () => new Response(null, { status: 404 }))
+export const GET = (request) => endpoint.handle(request, handler, peerOf(request))
 
 // From here on: what stands in for Next.js, and a client of it.
 /** @type {(url: string, init: RequestInit) => Promise<Response>} */
-const dispatch = (url, init) => (init.method === "POST" ? POST : GET)(new Request(url, init))
+async function dispatch(url, init) {
+  const request = new Request(url, init)
+  request.headers.set("x-real-ip", "203.0.113.7")
+  return (request.method === "POST" ? POST : GET)(request)
+}
 
 const api = createClient({ baseUrl: endpoint.origin, pins: [identity.kid], fetch: dispatch })
 const response = await api.fetch("/transfers", { method: "POST", body: JSON.stringify({ cents: 12_000 }) })

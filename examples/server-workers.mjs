@@ -24,13 +24,21 @@ async function handler(request) {
 // In production the keys come from secrets, and the replay store is one that all Workers share: durable-object-store.mjs
 const worker = {
   /** @param {Request} request */
-  fetch: (request) => endpoint.handle(request, handler),
+  fetch(request) {
+    // whose request it is, which the platform writes: limits count by that
+    const address = request.headers.get("cf-connecting-ip") ?? undefined
+    return endpoint.handle(request, handler, { address })
+  },
 }
 export default worker
 
 // From here on: what stands in for the platform, and a client of it.
 /** @type {(url: string, init: RequestInit) => Promise<Response>} */
-const dispatch = (url, init) => worker.fetch(new Request(url, init))
+async function dispatch(url, init) {
+  const request = new Request(url, init)
+  request.headers.set("cf-connecting-ip", "203.0.113.7")
+  return worker.fetch(request)
+}
 
 const api = createClient({ baseUrl: endpoint.origin, pins: [identity.kid], fetch: dispatch })
 const response = await api.fetch("/transfers", { method: "POST", body: JSON.stringify({ cents: 12_000 }) })

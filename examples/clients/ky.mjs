@@ -11,7 +11,14 @@ const replay = createReplayGuard({ store: memoryStore() })
 const { privateKey } = await generateKeyPair()
 const { signingKey: identity } = await generateSigningKeyPair()
 const routes = /** @type {const} */ ({ "/**": "medium" })
-const endpoint = createEndpoint({ origin, keys: privateKey, directory: { identity }, replay, routes })
+const endpoint = createEndpoint({
+  origin,
+  keys: privateKey,
+  directory: { identity },
+  replay,
+  routes,
+  limits: false, // nobody is asked over a network here
+})
 
 /** @param {Request} request */
 async function answer(request) {
