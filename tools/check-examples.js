@@ -14,7 +14,7 @@ import { root, run, runTool } from "./run.js"
 const TIMEOUT_MS = 60_000
 
 /** What an adapter's user has installed besides. */
-const FRAMEWORKS = ["express", "fastify", "hono", "jose", "@types/express"]
+const FRAMEWORKS = ["express", "fastify", "hono", "jose", "zod", "@types/express"]
 
 const PROGRAMS = { bun, deno }
 
