@@ -56,6 +56,10 @@ describe.skipIf(!hasOpenssl)("a server with tlsOptions", () => {
     },
   )
 
+  it("does so by two locks: no old version, and no suite that one of them has", () => {
+    expect(tlsOptions()).toMatchObject({ minVersion: "TLSv1.2", maxVersion: "TLSv1.3" })
+  })
+
   it("takes every suite that it names", async () => {
     const suites = tlsOptions()
       .ciphers.split(":")
