@@ -16,6 +16,7 @@ const endpoint = createEndpoint({
   directory: { identity },
   replay,
   authenticate: { apiKeys },
+  limits: false, // nobody is asked over a network here
   routes: {
     "GET /account": "high",
     "POST /transfers": { level: "high", scopes: ["transfers:write"] },

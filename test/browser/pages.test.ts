@@ -35,13 +35,16 @@ async function serve(host: string): Promise<Served> {
     replay: freshGuard(),
     routes: { "GET /": "low", "POST /echo": "high" },
     directory: { identity, seq: () => seq },
+    limits: false,
+    // a page without WebCrypto is one that came so, from elsewhere
+    dangerouslyAllowHttp: host === INSECURE_HOST ? [origin] : [],
   })
   const seen: string[] = []
   const watched: Endpoint = {
     ...endpoint,
-    async handle(outer, next) {
+    async handle(outer, next, peer) {
       if (outer.method === "POST") seen.push(await outer.clone().text())
-      return endpoint.handle(outer, next)
+      return endpoint.handle(outer, next, peer)
     },
   }
   const listener = createListener(watched, async (request) =>

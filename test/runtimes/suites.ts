@@ -326,7 +326,14 @@ async function sendsInSessions(wrap: SessionWrap): Promise<void> {
   const sessions = createSessions({ identity: identity.signingKey, keyPool, wrap })
   await sessions.ready()
   const replay = guardOverSet()
-  const endpoint = createEndpoint({ origin, keys: privateKey, replay, routes: { "/**": "medium" }, sessions })
+  const endpoint = createEndpoint({
+    origin,
+    keys: privateKey,
+    replay,
+    routes: { "/**": "medium" },
+    sessions,
+    limits: false,
+  })
   const client = createClient({
     baseUrl: origin,
     pins: [identity.signingKey.kid],

@@ -161,6 +161,7 @@ describe("events", () => {
       level: "low",
       requestId: 'a\r\n\u001b[31m"\u202e',
       signer: undefined,
+      principal: undefined,
       status: 200,
     })
     expect(seen).toEqual([
@@ -169,6 +170,7 @@ describe("events", () => {
         level: "low",
         requestId: 'a\\u{d}\\u{a}\\u{1b}[31m"\\u{202e}',
         signer: undefined,
+        principal: undefined,
         status: 200,
         at: 1,
         source: "s\\u{2028}",

@@ -2,6 +2,7 @@ import { RateLimiterMemory } from "rate-limiter-flexible"
 import { describe, expect, it, vi } from "vitest"
 
 import type { CreateLimiterOptions, EndpointEvent, EndpointOptions, Limiter } from "../../src/server.ts"
+import { createApiKeys, memoryApiKeyStore } from "../../src/api-keys.ts"
 import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { generateSigningKeyPair } from "../../src/keys.ts"
 import { windowLimiter } from "../../src/server/window-limiter.ts"
@@ -128,6 +129,42 @@ describe("limits by who is proven", () => {
     expect(answer.headers.get("ratelimit-policy")).toBe('"high";q=5;w=60')
     const of = await signed(other.signingKey)
     expect((await world.send(of.request, peer("198.51.100.7"))).status).toBe(200)
+  })
+
+  it("follow a principal through all of his keys; wrong ones that name his cost him nothing", async () => {
+    const apiKeys = createApiKeys({ store: memoryApiKeyStore() })
+    const [one, other] = await Promise.all([
+      apiKeys.create({ principal: "acme" }),
+      apiKeys.create({ principal: "acme" }),
+    ])
+    const world = await limited({ authenticate: { apiKeys } })
+    let host = 1
+    const ask = async (key: string, path = "/high"): Promise<number> => {
+      const headers = [["authorization", `Bearer ${key}`]] as const
+      const { request } = await sealedAt(world, path, { headers })
+      return (await world.send(request, peer(`198.51.100.${host++}`))).status
+    }
+    const wrong = one.key.slice(0, -1) + (one.key.endsWith("a") ? "b" : "a")
+    for (let count = 0; count < 10; count++) expect(await ask(wrong)).toBe(401)
+    const statuses = []
+    for (const { key } of [one, other, one, other, one, other]) statuses.push(await ask(key))
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
+    // levels are counted apart
+    expect(await ask(one.key, "/medium")).toBe(200)
+  })
+
+  it("refuse an open request unsealed", async () => {
+    const apiKeys = createApiKeys({ store: memoryApiKeyStore() })
+    const { key } = await apiKeys.create({ principal: "acme" })
+    const world = await limited({ authenticate: { apiKeys }, limits: { byPrincipal: { low: 2 } } })
+    const statuses = []
+    for (let host = 1; host <= 3; host++) {
+      const headers = { authorization: `Bearer ${key}` }
+      const request = new Request("https://api.example.com/low", { headers })
+      statuses.push((await world.send(request, peer(`198.51.100.${host}`))).status)
+    }
+    expect(statuses).toEqual([200, 200, 429])
+    expect(world.events.at(-1)).toMatchObject({ type: "refused", reason: "principal-limit" })
   })
 
   it("are not used up by a flood of copies, or of junk that names the victim", async () => {

@@ -34,6 +34,7 @@ export async function createService(): Promise<Service> {
     replay: createReplayGuard({ store }),
     routes: { "GET /": "low", "POST /echo": "high" },
     directory: { identity },
+    limits: false,
   })
   return {
     host,
