@@ -64,6 +64,9 @@ async function serve(options) {
   onEnd(() => void demo.close())
   console.log(`ready ${demo.origin}`)
   console.log(JSON.stringify({ identity: demo.identity, directory: demo.directory }))
+  console.log(
+    "At most 600 requests a minute of each level; a server of your own has 5, 30 and 60 unless you say otherwise.",
+  )
 }
 
 try {

@@ -16,6 +16,9 @@ import { answerWith, readPage } from "./page.js"
 
 const HOST = "127.0.0.1"
 const KEPT_ENTRIES = 100
+/** Of each kind of request: who plays with the page is not one of thousands of clients. */
+const PER_MINUTE = 600
+const ALL_LEVELS = { high: PER_MINUTE, medium: PER_MINUTE, low: PER_MINUTE, directory: PER_MINUTE }
 
 /**
  * An event in a word: the cause of a refusal, where there is one.
@@ -72,6 +75,7 @@ const endpointOf = ({ store, privateKey, identity }, origin, maxAgeSeconds, onEv
     // a browser remembers the highest one of this origin, and the next demo may have the same port
     directory: { identity, seq: Math.floor(Date.now() / 1000) },
     idempotency: { store: memoryIdempotencyStore() },
+    limits: { bySource: ALL_LEVELS },
     onEvent,
   })
 
