@@ -281,7 +281,9 @@ describe("an endpoint's routes and authentication", () => {
       return events
     }
     const routes = { "/a": "high", "/b": "medium", "/c": { level: "high" } } as const
-    expect(await started({ routes })).toMatchObject([{ type: "unauthenticated-routes", routes: ["/a", "/c"] }])
+    expect(await started({ routes })).toMatchObject([
+      { type: "unauthenticated-routes", routes: ["/a", "/c"] },
+    ])
     const { verifyingKey } = await generateSigningKeyPair()
     expect(await started({ routes, signedBy: verifyingKey })).toEqual([])
     expect(await started({ routes, authenticate: { token: () => undefined } })).toEqual([])

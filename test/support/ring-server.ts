@@ -64,6 +64,7 @@ const endpoint = createEndpoint({
   directory: { identity: await importSigningKey(task.identity), seq: () => ring.seq, lifetimeSeconds: 60 },
   replay,
   routes: { "/**": "high" },
+  limits: false,
   onEvent: (event) => {
     if (event.type === "refused") report({ type: "refused", code: event.code })
   },
