@@ -162,9 +162,8 @@ describe.each(kinds)("$name", ({ start }) => {
     const gone = new Promise<void>((resolve) => {
       watch.gone = resolve
     })
-    const abort = new AbortController()
     const { request } = await sealedRequest({ method: "GET", path: "/endless" })
-    const answer = await sendTo(running, new Request(request, { signal: abort.signal }))
+    const answer = await sendTo(running, request)
     // nobody reads; what the kernel takes is a few megabytes
     for (let before = -1; before !== written;) {
       before = written
@@ -172,8 +171,8 @@ describe.each(kinds)("$name", ({ start }) => {
     }
     expect(written).toBeGreaterThan(0)
     expect(written).toBeLessThan(32 * 1024 * 1024)
-    abort.abort()
+    // not by a signal: Node's fetch forgets the one of a Request once that is collected
+    await answer.body?.cancel()
     await gone
-    await expect(answer.arrayBuffer()).rejects.toThrow()
   })
 })
