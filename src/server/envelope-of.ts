@@ -5,7 +5,7 @@
  * @module
  */
 
-import { concat } from "../base/bytes.ts"
+import { type Bytes, concat } from "../base/bytes.ts"
 import { decodeUtf8 } from "../base/text.ts"
 import { ENVELOPE_HEADER, ENVELOPE_TYPE, MAX_HEADER_CHARACTERS, mediaType } from "../http/wire.ts"
 import { Refusal } from "./refusal-error.ts"
@@ -15,11 +15,18 @@ export function looksSealed({ headers }: Request): boolean {
   return headers.has(ENVELOPE_HEADER) || mediaType(headers.get("content-type")) === ENVELOPE_TYPE
 }
 
+/** Firefox has no `Request.body`; nobody on the way can make it hold too much, for it is no server. */
+async function bodyOf(request: Request): Promise<ReadableStream<Bytes> | null> {
+  const body = request.body as ReadableStream<Bytes> | null | undefined
+  return body === undefined ? (await request.blob()).stream() : body
+}
+
 /** The body as text, up to `maxBytes`; a longer one is dropped as soon as that shows. Undefined for what is not UTF-8. */
 export async function readBody(request: Request, maxBytes: number): Promise<string | undefined> {
   if (Number(request.headers.get("content-length")) > maxBytes) throw new Refusal(413)
-  if (!request.body) return ""
-  const reader = request.body.getReader()
+  const body = await bodyOf(request)
+  if (!body) return ""
+  const reader = body.getReader()
   const chunks = []
   let length = 0
   for (let step = await reader.read(); !step.done; step = await reader.read()) {
@@ -34,7 +41,8 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
   return decodeUtf8(concat(...chunks))
 }
 
-async function hasBody({ body }: Request): Promise<boolean> {
+async function hasBody(request: Request): Promise<boolean> {
+  const body = await bodyOf(request)
   if (!body) return false
   const reader = body.getReader()
   const { done } = await reader.read()
@@ -56,7 +64,7 @@ export async function envelopeOf(request: Request, maxBytes: number): Promise<st
     if (inHeader.length > MAX_HEADER_CHARACTERS || (await hasBody(request))) throw new Refusal(400)
     return inHeader
   }
-  if (!request.body) throw new Refusal(400)
+  if (request.body === null) throw new Refusal(400)
   if (mediaType(headers.get("content-type")) !== ENVELOPE_TYPE) throw new Refusal(415)
   const body = await readBody(request, maxBytes)
   if (body === undefined) throw new Refusal(400)
