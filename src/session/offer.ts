@@ -45,8 +45,8 @@ const SESSION_ID = /^[\w-]{21}[AQgw]$/
 const MAX_OFFER_CHARACTERS = 4096
 
 /** Whether a text can be the id of a session: canonical base64url of 16 bytes. */
-export function isSessionId(text: string): boolean {
-  return SESSION_ID.test(text)
+export function isSessionId(text: unknown): boolean {
+  return typeof text === "string" && SESSION_ID.test(text)
 }
 
 /** The first message: 32 random bytes, which the offer must repeat. */
@@ -55,8 +55,8 @@ export function serializeHello(challenge: string): string {
 }
 
 /** The challenge of a hello; undefined for anything but its one form. */
-export function parseHello(text: string): string | undefined {
-  return HELLO.exec(text)?.[1]
+export function parseHello(text: unknown): string | undefined {
+  return typeof text === "string" ? HELLO.exec(text)?.[1] : undefined
 }
 
 /** Signs an offer: a compact JWS. */
