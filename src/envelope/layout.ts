@@ -19,7 +19,7 @@ import {
 } from "./header.ts"
 
 /** `D(32) ‖ seed(32) ‖ u16(length of S)`: what stands before S and M in the plaintext. */
-const FIXED_BYTES = HASH_BYTES + KEY_BYTES + 2
+export const FIXED_BYTES: number = HASH_BYTES + KEY_BYTES + 2
 /** The signature of §3.3 takes 250 bytes; nothing longer has a meaning. */
 const MAX_SIGNATURE_BYTES = 512
 

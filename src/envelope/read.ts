@@ -11,7 +11,7 @@ import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
 import { type Covered, digestOf, nonceOf } from "./digest.ts"
 import type { EnvelopeType, Header } from "./header.ts"
-import { type Envelope, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
+import { type Envelope, FIXED_BYTES, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
 import { type FindSigner, verify } from "./signature.ts"
 
 /** What a session adds to its key. docs/protocol.md §6. */
@@ -99,7 +99,12 @@ async function decrypt(backend: Backend, key: Bytes, envelope: Envelope): Promis
 /** What is checked in place of a plaintext that there is not, so that this failure takes as long as a wrong digest. */
 function decoyOf({ backend }: SelectedKey, { sealed }: Envelope): Plaintext {
   const random = backend.randomBytes(KEY_BYTES)
-  return { digest: random, seed: random, signature: random.subarray(0, 0), message: sealed.ciphertext }
+  return {
+    digest: random,
+    seed: random,
+    signature: random.subarray(0, 0),
+    message: sealed.ciphertext.subarray(FIXED_BYTES),
+  }
 }
 
 /** Step 7, the rest: the nonce comes from the seed, D covers all, S is who it says. */

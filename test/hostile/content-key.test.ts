@@ -3,6 +3,7 @@ import { constants, createPublicKey, publicEncrypt } from "node:crypto"
 import { beforeAll, describe, expect, test } from "vitest"
 
 import { SealwireError } from "../../src/base/errors.ts"
+import type { Backend } from "../../src/crypto/backend.ts"
 import { noble } from "../../src/crypto/noble.ts"
 import { backend as node } from "../../src/crypto/node.ts"
 import { backend as web } from "../../src/crypto/web.ts"
@@ -185,5 +186,46 @@ describe("unwrap hooks", () => {
       "P0",
       forge({ segments: (right) => right.with(4, b64u(tag.subarray(0, 12))) }),
     )
+  })
+})
+
+describe("after the unwrap", () => {
+  const flipped = (bytes: Buffer): Buffer => Buffer.from(bytes.with(0, (bytes[0] ?? 0) ^ 1))
+  const kinds: readonly [string, string][] = [
+    ["a key that does not unwrap", forge({ encryptedKey: () => Buffer.alloc(256, 1) })],
+    ["a key of 31 bytes", forge({ encryptedKey: () => encryptRsa(recipient, Buffer.alloc(31)) })],
+    ["a wrong tag", forge({ segments: (right) => right.with(4, b64u(Buffer.alloc(16, 1))) })],
+    ["a nonce that is not the seed's", forge({ members: { jti: "AAAAAAAAAAAAAAAAAAAAAA" } })],
+    ["a wrong digest", forge({ digest: flipped })],
+  ]
+
+  test("every failure takes the same steps, over as many bytes", async () => {
+    let steps: string[] = []
+    const counting: Backend = {
+      ...node,
+      sha256: (data) => {
+        steps.push(`sha256 ${data.length}`)
+        return node.sha256(data)
+      },
+      hmacSha256: (key, data) => {
+        steps.push(`hmac ${data.length}`)
+        return node.hmacSha256(key, data)
+      },
+      openAesGcm: (key, iv, aad, sealed) => {
+        steps.push(`gcm ${sealed.ciphertext.length}`)
+        return node.openAesGcm(key, iv, aad, sealed)
+      },
+    }
+    const reader = await createReader(counting)
+    // the hash of a context is kept once it is known
+    await errorOf(openNow(reader, kinds[0]?.[1]))
+    const taken = []
+    for (const [, envelope] of kinds) {
+      steps = []
+      await expectRefusal(reader, "P1", envelope)
+      taken.push(steps)
+    }
+    expect(taken[0]?.filter((step) => step.startsWith("sha256"))).toHaveLength(2)
+    for (const each of taken) expect(each).toEqual(taken[0])
   })
 })
