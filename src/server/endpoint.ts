@@ -6,12 +6,12 @@
 
 import { SealwireError } from "../base/errors.ts"
 import { openUnauthorized, refusal } from "../http/problem.ts"
-import { DIRECTORY_PATH, isSessionsPath, REQUEST_ID_HEADER } from "../http/wire.ts"
+import { DIRECTORY_PATH, isSessionsPath } from "../http/wire.ts"
 import { NOT_ASKED } from "./authenticate.ts"
 import { tooMany, type Visit } from "./edge.ts"
 import { looksSealed } from "./envelope-of.ts"
 import { report } from "./events.ts"
-import { exchange, type Exchanging, type Handler, type RequestDetails } from "./exchange.ts"
+import { exchange, type Exchanging, givenRequestId, type Handler, type RequestDetails } from "./exchange.ts"
 import { type EndpointOptions, type EndpointTerms, readEndpointOptions } from "./options.ts"
 import { startFloor } from "./floor.ts"
 import type { LimitedAs } from "./limits.ts"
@@ -54,8 +54,8 @@ interface Answer {
 }
 
 /** What is known of a request that came open on a route of level `low`. */
-function openDetails({ headers }: Request): RequestDetails {
-  const requestId = headers.get(REQUEST_ID_HEADER) ?? ""
+function openDetails(request: Request): RequestDetails {
+  const requestId = givenRequestId(request) ?? ""
   const unknown = { signer: undefined, session: undefined, kid: undefined, issuedAt: undefined }
   return { level: "low", sealed: false, requestId, ...unknown, principal: undefined }
 }

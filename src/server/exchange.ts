@@ -29,7 +29,7 @@ export interface RequestDetails {
   readonly level: Level
   /** Whether the request came sealed. On a `low` route it may not have, and nothing below is known then. */
   readonly sealed: boolean
-  /** The same inside the request, its answer and all of its attempts. */
+  /** The same inside the request, its answer and all of its attempts; empty for an open request that brought none fit for a log. */
   readonly requestId: string
   /** Thumbprint of the key that signed the request, or that opened its session; undefined means that nobody is proven to have sent it. */
   readonly signer: string | undefined
@@ -61,11 +61,14 @@ export interface Exchanging extends Joining, Sealing {
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
-/** The sender's id for the request, where it can stand in a log line; else a new one. */
-function requestIdOf({ headers }: Request, { authentic }: Received): string {
+/** The sender's id for the request, where it can stand in a log line; else undefined. */
+export function givenRequestId({ headers }: Request): string | undefined {
   const given = headers.get(REQUEST_ID_HEADER) ?? ""
-  return REQUEST_ID.test(given) ? given : encodeBase64url(authentic.selected.backend.randomBytes(16))
+  return REQUEST_ID.test(given) ? given : undefined
 }
+
+const newRequestId = ({ authentic }: Received): string =>
+  encodeBase64url(authentic.selected.backend.randomBytes(16))
 
 /** What else a sealed refusal says. */
 interface RefusedFor {
@@ -137,7 +140,7 @@ export async function exchange(
   if (typeof opened === "string") return refuseSealed(received, opened, outer, terms)
 
   const { signer, session, kid, issuedAt } = opened
-  const requestId = requestIdOf(inner, received)
+  const requestId = givenRequestId(inner) ?? newRequestId(received)
   const { level } = route
   const known = { level, sealed: true, requestId, signer, session, kid, issuedAt }
   const proven = (await terms.authenticate?.(inner, known, route)) ?? NOT_ASKED

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 
 import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { createKeyRing, generateSigningKeyPair } from "../../src/keys.ts"
@@ -236,6 +236,32 @@ describe("an endpoint refuses unsealed", () => {
     expect((await endpoint.handle(other.request, echo)).status).toBe(400)
   })
 
+  it("no sooner for one cause than for another: at a fixed time after the request came", async () => {
+    const endpoint = await endpointWith({ refusalFloorMs: 1000 })
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    try {
+      let refused = 0
+      const garbage = { method: "POST", body: "a.b.c.d.e", headers: { "content-type": "application/jose" } }
+      const answers = [undefined, garbage].map(async (init) => {
+        const { status } = await endpoint.handle(new Request(`${ORIGIN}/a`, init), echo)
+        refused += status === 400 ? 1 : 0
+      })
+      await new Promise((resolve) => setImmediate(resolve))
+      await vi.advanceTimersByTimeAsync(999)
+      expect(refused).toBe(0)
+      await vi.advanceTimersByTimeAsync(1)
+      await Promise.all(answers)
+      expect(refused).toBe(2)
+      const { status } = await endpoint.handle(
+        new Request(`${ORIGIN}/a`, { method: "POST", body: "{}" }),
+        echo,
+      )
+      expect(status).toBe(415)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it("with 503 when the store cannot answer, and when too many private operations wait", async () => {
     const broken = createReplayGuard({ store: { claim: () => Promise.reject(new Error("down")) } })
     const sealed = await sealedRequest()
@@ -260,6 +286,12 @@ describe("an endpoint's routes", () => {
       Response.json({ sealed }),
     )
     expect(await open.json()).toEqual({ sealed: false })
+    const named = async (id: string): Promise<string> => {
+      const request = new Request(`${ORIGIN}/status`, { headers: { "x-request-id": id } })
+      return (await endpoint.handle(request, (_, { requestId }) => new Response(requestId))).text()
+    }
+    expect(await named("r-1")).toBe("r-1")
+    expect(await named('a" \u001b[31m b')).toBe("")
     const sealed = await exchange(endpoint, { method: "GET", path: "/status" }, (_, info) =>
       Response.json({ sealed: info.sealed, level: info.level }),
     )
@@ -343,6 +375,20 @@ describe("an endpoint with an idempotency store", () => {
 })
 
 describe("an endpoint's key directory", () => {
+  it("is signed anew after half of its life, and good for the rest of it", async () => {
+    const { signingKey: identity } = await generateSigningKeyPair()
+    const clock = createTestClock()
+    const replay = createReplayGuard({ store: memoryStore({ clock }), clock })
+    const endpoint = await endpointWith({ replay, directory: { identity, lifetimeSeconds: 100 } })
+    const get = async (): Promise<string> =>
+      (await endpoint.handle(new Request(`${ORIGIN}/.well-known/sealwire`), echo)).text()
+    const first = await get()
+    clock.advance(48_000)
+    expect(await get()).toBe(first)
+    clock.advance(4000)
+    expect(await get()).not.toBe(first)
+  })
+
   it("names the active keys, changes with the ring, and is not signed anew for every request", async () => {
     const { signingKey: identity } = await generateSigningKeyPair()
     const ring = createKeyRing([await serverKey()])
