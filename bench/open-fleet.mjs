@@ -9,17 +9,17 @@
  * @module
  */
 
-import { fork, spawn } from "node:child_process"
+import { fork } from "node:child_process"
 import { generateKeyPairSync } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { createServer } from "node:net"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 import { createReplayGuard, importPrivateKey, importPublicKey, open, seal } from "../dist/index.js"
 import { redisStore } from "../dist/stores/redis.js"
+import { startRedisServer } from "./redis-server.mjs"
 
 const FLEETS = [1, 2, 4]
 const THREADS = [1, 4]
@@ -121,32 +121,6 @@ async function measure(port, recipient, privateKey, threads) {
   }
 }
 
-async function startRedis(directory) {
-  const port = await new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-  const settings = [
-    "--port",
-    port,
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-    "--dir",
-    directory,
-  ]
-  const child = spawn("redis-server", settings.map(String), { stdio: ["ignore", "pipe", "inherit"] })
-  await new Promise((resolve) => {
-    child.stdout.on("data", (text) => String(text).includes("Ready to accept") && resolve())
-  })
-  return { port, child }
-}
-
 /** As if the store had been there for ten minutes: a new one is quarantined. */
 const BACKDATE = `
 for _, key in ipairs(redis.call('KEYS', '*:marker')) do
@@ -155,7 +129,7 @@ end`
 
 async function drive() {
   const directory = mkdtempSync(join(tmpdir(), "sealwire-bench-"))
-  const { port, child } = await startRedis(directory)
+  const { port, child } = await startRedisServer(directory)
   try {
     const client = connect(port)
     await redisStore(client, { prefix: PREFIX }).ready()

@@ -6,16 +6,16 @@
  * @module
  */
 
-import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 import { build } from "esbuild"
+
+import { startRedisServer } from "./redis-server.mjs"
 
 const AT_ONCE = 64
 const TURNS = 25
@@ -39,30 +39,8 @@ async function load(entry) {
 const children = []
 
 async function startServer() {
-  const port = await new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-  const settings = [
-    "--port",
-    port,
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-    "--dir",
-    directory,
-  ]
-  const child = spawn("redis-server", settings.map(String), { stdio: ["ignore", "pipe", "inherit"] })
+  const { port, child } = await startRedisServer(directory)
   children.push(child)
-  await new Promise((resolve, reject) => {
-    child.once("exit", () => reject(new Error("redis-server ended")))
-    child.stdout.on("data", (text) => String(text).includes("Ready to accept") && resolve())
-  })
   return { port }
 }
 
