@@ -6,6 +6,7 @@
 
 export type { ApiKeyFailure, ApiKeys, ApiKeySummary, ApiKeyVerdict } from "./api-keys/api-keys.ts"
 export type { ErrorCode } from "./base/errors.ts"
+export type { MaybePromise } from "./crypto/backend.ts"
 export type { KnownSigners } from "./envelope/signers.ts"
 export type { ProblemName, RefusalStatus } from "./http/problem.ts"
 export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
@@ -51,6 +52,8 @@ export {
   type JsonInput,
   readJson,
   type ReadJsonOptions,
+  type SchemaIssue,
+  type SchemaResult,
 } from "./server/read-json.ts"
 export type { RefusalReason } from "./server/refusal-error.ts"
 export type { SecurityHeaders } from "./server/security-headers.ts"

@@ -20,7 +20,9 @@ export interface AttemptEvent extends AboutRequest {
   readonly type: "attempt"
   /** 1 for the first. */
   readonly attempt: number
+  /** Thumbprint of the key, or the session. */
   readonly kid: string
+  /** Length of the envelope. */
   readonly sentBytes: number
 }
 
@@ -46,6 +48,7 @@ export interface AnswerEvent extends AboutRequest {
   readonly type: "answer"
   /** The inner one. */
   readonly status: number
+  /** From the call to `fetch` until now, waits included. */
   readonly durationMs: number
 }
 
@@ -54,6 +57,7 @@ export interface FailureEvent extends AboutRequest {
   readonly type: "failure"
   /** Undefined where the caller's signal ended it. */
   readonly code: ErrorCode | undefined
+  /** From the call to `fetch` until now, waits included. */
   readonly durationMs: number
 }
 
@@ -66,6 +70,7 @@ export interface TimeOffsetEvent {
 /** A key directory was accepted. */
 export interface DirectoryEvent {
   readonly type: "directory"
+  /** Of this directory: never below one that was accepted before. */
   readonly seq: number
   /** Thumbprints of the recipient keys; messages are sealed to the first. */
   readonly kids: readonly string[]

@@ -21,12 +21,14 @@ export interface InputIssue {
   readonly path: readonly string[]
 }
 
-interface SchemaIssue {
+/** One thing that a schema found, as Standard Schema has it. */
+export interface SchemaIssue {
   readonly message: string
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
-type SchemaResult<Output> =
+/** What a schema says of a value, as Standard Schema has it. */
+export type SchemaResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] }
 
 /** What is used of a Standard Schema: zod, valibot, ArkType and others have it. */
