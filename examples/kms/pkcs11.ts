@@ -106,6 +106,9 @@ export function pkcs11KeyService(options: Pkcs11Options): KeyService & { close()
       try {
         const key = find(own, pkcs11js.CKO_PRIVATE_KEY, reference)
         if (!key) throw new Error("the token does not have that key")
+        const [modulus] = token.C_GetAttributeValue(own, key, [{ type: pkcs11js.CKA_MODULUS }])
+        // RFC 8017 §5.1.2, step 1: tokens differ in what they call it, and SoftHSM calls it a fault of its own
+        if (Buffer.compare(encryptedKey, modulus?.value as Buffer) >= 0) throw new Error("decryption error")
         token.C_DecryptInit(own, mechanism === "raw" ? RAW : OAEP, key)
         const opened = await token.C_DecryptAsync(own, Buffer.from(encryptedKey), Buffer.alloc(MOST_BYTES))
         return mechanism === "raw" ? removeOaep(opened) : opened
