@@ -1,6 +1,6 @@
 import { defineConfig } from "tsup"
 
-import { doors, platformModules } from "./tools/doors.js"
+import { doors, lazyModules, platformModules } from "./tools/doors.js"
 
 /** @param {string[]} names */
 const entries = (names) => Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]))
@@ -38,7 +38,7 @@ const importBuiltDoors = {
 export default defineConfig([
   {
     ...shared,
-    entry: entries([...doorNames, ...platformModules]),
+    entry: entries([...doorNames, ...platformModules, ...lazyModules]),
     // One build with splitting: doors share one copy of each module, and so of the state in it.
     splitting: true,
     // Left for the consumer's conditions to decide, and for the platform to have.

@@ -51,6 +51,9 @@ export const doors = [
 /** What package.json#imports chooses between at the consumer's: built as files of their own. */
 export const platformModules = ["crypto/web", "crypto/node", "base/base64url", "base/base64url-node"]
 
+/** What a door imports only when it is needed: built as files of their own, under a name that stays. */
+export const lazyModules = ["client/sessions"]
+
 /** @param {Door} door */
 const subpath = (door) => (door.name === "index" ? "." : `./${door.name}`)
 
