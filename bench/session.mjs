@@ -13,6 +13,7 @@ import { parseArgs } from "node:util"
 
 import { measure } from "./envelope/measure.mjs"
 import { jose, joseReplies } from "./envelope/peers/jose.mjs"
+import { PRIMITIVES, sessionPrimitives } from "./envelope/peers/session-primitives.mjs"
 import { judge, renderMachine, renderTable } from "./envelope/report.mjs"
 
 const ORIGIN = "https://api.example.com"
@@ -68,6 +69,9 @@ const [publicJwk, privateJwk] = await Promise.all(
 const dir = await joseReplies()
 const rsa = await jose({ publicJwk, privateJwk })
 
+const primitives = sessionPrimitives(message.length)
+const sealedByPrimitives = primitives.seal()
+
 const sealed = { session: await session.seal(message), each: await each.session.seal(message) }
 const peers = { dir: await dir.seal(message), rsa: await rsa.seal(message) }
 
@@ -87,24 +91,26 @@ const RSA = "jose RSA-2048"
 const tables = [
   {
     title: "Seal a message in a session, 1 KiB",
-    references: [DIR, RSA],
+    references: [DIR, RSA, PRIMITIVES],
     bars: [{ against: DIR, atLeast: 6 }],
     contenders: [
       { name: "sealwire session", run: () => session.seal(message) },
       { name: "sealwire session, mode each", run: () => each.session.seal(message) },
       { name: DIR, run: () => dir.seal(message) },
       { name: RSA, run: () => rsa.seal(message) },
+      { name: PRIMITIVES, run: () => primitives.seal() },
     ],
   },
   {
     title: "Open a message in a session, 1 KiB",
-    references: [DIR, RSA],
+    references: [DIR, RSA, PRIMITIVES],
     bars: [{ against: DIR, atLeast: 8 }],
     contenders: [
       { name: "sealwire session", run: () => open(sealed.session) },
       { name: "sealwire session, mode each", run: () => each.open(sealed.each) },
       { name: DIR, run: () => dir.open(peers.dir) },
       { name: RSA, run: () => rsa.open(peers.rsa) },
+      { name: PRIMITIVES, run: () => primitives.open(sealedByPrimitives) },
     ],
   },
   {
