@@ -101,7 +101,7 @@ export default defineConfig(
   },
   {
     // they have package files of their own, so the types of their packages may not be there
-    files: ["bench/**/*.js", "examples/kms/*.ts"],
+    files: ["bench/**/*.js", "examples/kms/*.ts", "examples/secure-server/*.js"],
     extends: [tseslint.configs.disableTypeChecked],
     rules: { "@typescript-eslint/no-empty-function": "off" },
     languageOptions: { parserOptions: { projectService: false } },

@@ -12,6 +12,7 @@ export default {
     "test/support/*-{claims,victim,server}.ts",
     "examples/**/*.mjs",
     "examples/kms/*.ts",
+    "examples/secure-server/main.js",
     ...doors.map(({ name }) => `src/${name}.ts`),
     ...platformModules.map((name) => `src/${name}.ts`),
     "src/cli/main.ts",
@@ -28,6 +29,8 @@ export default {
     "openssl",
     "spin",
     "gcc",
+    "nginx",
+    "sslscan",
   ],
   ignoreDependencies: [
     // run by name, in tools/check-published.js
@@ -44,6 +47,12 @@ export default {
     "@azure/keyvault-keys",
     "@google-cloud/kms",
     "pkcs11js",
+    // in examples/secure-server/package.json
+    "@electric-sql/pglite",
+    "eta",
+    "helmet",
+    "redis",
+    "sealwire",
     // in examples/clients/package.json
     "@trpc/client",
     "@trpc/server",
