@@ -1,25 +1,12 @@
-import { execFile } from "node:child_process"
 import { createServer } from "node:https"
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import { createListener, tlsOptions } from "../../src/adapters/node.ts"
-import { hasOpenssl } from "../support/openssl.ts"
+import { agreedTls, hasOpenssl } from "../support/openssl.ts"
 import { endpointWith, sealedRequest } from "../support/sealed-http.ts"
 import { sendTo } from "../support/over-http.ts"
 import { listen, type Running, selfSigned } from "./kinds.ts"
-
-/** What `openssl s_client` agrees upon with the server; undefined where they do not agree. */
-function agreed(running: Running, ...args: string[]): Promise<string | undefined> {
-  const connect = ["s_client", "-connect", new URL(running.url).host, ...args]
-  return new Promise((resolve) => {
-    const child = execFile("openssl", connect, { timeout: 20_000 }, (_, stdout) => {
-      const [, protocol, cipher] = /New, (TLSv[\d.]+), Cipher is ([\w-]+)/.exec(stdout) ?? []
-      resolve(protocol === undefined ? undefined : `${protocol} ${cipher ?? ""}`)
-    })
-    child.stdin?.end()
-  })
-}
 
 describe.skipIf(!hasOpenssl)("a server with tlsOptions", () => {
   let running: Running
@@ -30,6 +17,9 @@ describe.skipIf(!hasOpenssl)("a server with tlsOptions", () => {
   })
   afterAll(() => running.close())
 
+  const agreed = (...args: string[]): Promise<string | undefined> =>
+    agreedTls(new URL(running.url).host, ...args)
+
   it("is asked by a client of this time", async () => {
     const sealed = await sealedRequest()
     const answer = await sealed.read(await sendTo(running, sealed.request))
@@ -38,21 +28,21 @@ describe.skipIf(!hasOpenssl)("a server with tlsOptions", () => {
   })
 
   it("speaks TLS 1.2 and 1.3", async () => {
-    expect(await agreed(running, "-tls1_3")).toBe("TLSv1.3 TLS_AES_256_GCM_SHA384")
-    expect(await agreed(running, "-tls1_2")).toBe("TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384")
+    expect(await agreed("-tls1_3")).toBe("TLSv1.3 TLS_AES_256_GCM_SHA384")
+    expect(await agreed("-tls1_2")).toBe("TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384")
   })
 
   it.each(["-tls1", "-tls1_1"])(
     "does not speak %s, not even to a client that wants nothing else",
     async (old) => {
-      expect(await agreed(running, old, "-cipher", "ALL:@SECLEVEL=0")).toBeUndefined()
+      expect(await agreed(old, "-cipher", "ALL:@SECLEVEL=0")).toBeUndefined()
     },
   )
 
   it.each(["AES256-GCM-SHA384", "AES128-SHA", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA"])(
     "has no suite without forward secrecy or AEAD, such as %s",
     async (cipher) => {
-      expect(await agreed(running, "-tls1_2", "-cipher", `${cipher}:@SECLEVEL=0`)).toBeUndefined()
+      expect(await agreed("-tls1_2", "-cipher", `${cipher}:@SECLEVEL=0`)).toBeUndefined()
     },
   )
 
@@ -66,7 +56,7 @@ describe.skipIf(!hasOpenssl)("a server with tlsOptions", () => {
       .filter((suite) => suite.startsWith("ECDHE-RSA"))
     expect(suites.length).toBe(3)
     for (const suite of suites) {
-      expect(await agreed(running, "-tls1_2", "-cipher", suite)).toBe(`TLSv1.2 ${suite}`)
+      expect(await agreed("-tls1_2", "-cipher", suite)).toBe(`TLSv1.2 ${suite}`)
     }
   })
 })
@@ -80,7 +70,9 @@ it("the check itself sees a server that speaks TLS 1.1", async () => {
     cert,
   )
   try {
-    expect(await agreed(lax, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")).toMatch(/^TLSv1(?:\.[01])? /)
+    expect(await agreedTls(new URL(lax.url).host, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")).toMatch(
+      /^TLSv1(?:\.[01])? /,
+    )
   } finally {
     await lax.close()
   }

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFile, execFileSync, spawnSync } from "node:child_process"
 
 /** Whether the `openssl` command is there. Its absence fails the tests that were asked to run everything. */
 export const hasOpenssl: boolean = spawnSync("openssl", ["version"]).status === 0
@@ -13,4 +13,17 @@ if (!hasOpenssl) {
 export function openssl(args: readonly string[], input: string, passphrase = ""): string {
   const env = { ...process.env, PASSPHRASE: passphrase }
   return execFileSync("openssl", args, { input, env, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] })
+}
+
+/** The suite that `openssl s_client` agrees upon with a server, and its version; undefined where they do not agree. */
+export function agreedTls(host: string, ...args: string[]): Promise<string | undefined> {
+  const connect = ["s_client", "-connect", host, ...args]
+  return new Promise((resolve) => {
+    const child = execFile("openssl", connect, { timeout: 20_000 }, (_, stdout) => {
+      // the version that brought the suite: SSLv3 for some that TLS 1.2 still has
+      const [, protocol, cipher] = /New, ((?:TLS|SSL)v[\d.]+), Cipher is ([\w-]+)/.exec(stdout) ?? []
+      resolve(protocol === undefined ? undefined : `${protocol} ${cipher ?? ""}`)
+    })
+    child.stdin?.end()
+  })
 }
