@@ -29,8 +29,6 @@ export default {
     "openssl",
     "spin",
     "gcc",
-    "nginx",
-    "sslscan",
   ],
   ignoreDependencies: [
     // run by name, in tools/check-published.js
@@ -52,7 +50,6 @@ export default {
     "eta",
     "helmet",
     "redis",
-    "sealwire",
     // in examples/clients/package.json
     "@trpc/client",
     "@trpc/server",
