@@ -29,6 +29,7 @@ export default {
     "openssl",
     "spin",
     "gcc",
+    "sslscan",
   ],
   ignoreDependencies: [
     // run by name, in tools/check-published.js
