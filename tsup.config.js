@@ -29,7 +29,7 @@ const importBuiltDoors = {
   setup(build) {
     build.onResolve({ filter: /^(?:\.\.\/)+[\w/-]+\.ts$/ }, ({ path, importer }) => {
       const name = path.replace(/^(?:\.\.\/)+|\.ts$/g, "")
-      const outside = /\/src\/cli\/(?:commands\/)?[\w-]+\.ts$/.test(importer) && doorNames.includes(name)
+      const outside = /\/src\/cli\/(?:[\w-]+\/)?[\w-]+\.ts$/.test(importer) && doorNames.includes(name)
       return outside ? { path: `../${name}.js`, external: true } : undefined
     })
   },

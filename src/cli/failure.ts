@@ -21,6 +21,8 @@ import { escapeControls } from "./terminal.ts"
  * - `ERR_RING`: a step of a key's life that would lose messages, or that its state does not allow.
  * - `ERR_ABORTED`: the user ended the work.
  * - `ERR_VECTORS`: a known answer did not open to its values.
+ * - `ERR_CHECK`: a row of a deployment's check is red.
+ * - `ERR_CHECK_INCOMPLETE`: none is red, and some were not tested; the only one with exit code 3.
  */
 type CommandErrorCode =
   | ErrorCode
@@ -33,6 +35,8 @@ type CommandErrorCode =
   | "ERR_RING"
   | "ERR_ABORTED"
   | "ERR_VECTORS"
+  | "ERR_CHECK"
+  | "ERR_CHECK_INCOMPLETE"
 
 /** A command's own refusal. */
 export class CommandError extends Error {
@@ -54,8 +58,11 @@ const HINTS: Partial<Record<CommandErrorCode, string>> = {
 interface Failure {
   readonly code: string
   readonly message: string
-  readonly exitCode: 0 | 1 | 2
+  readonly exitCode: 0 | 1 | 2 | 3
 }
+
+/** Codes whose exit code is not 1. */
+const EXIT_CODES: Partial<Record<CommandErrorCode, 2 | 3>> = { ERR_USAGE: 2, ERR_CHECK_INCOMPLETE: 3 }
 
 /** The system's word for what a file did, such as `ENOENT`. */
 export function reasonOf(error: unknown): string {
@@ -70,7 +77,7 @@ function describeFailure(error: unknown): Failure {
     return { code: "ERR_USAGE", message, exitCode: error.exitCode === 0 ? 0 : 2 }
   }
   if (error instanceof CommandError) {
-    return { code: error.code, message: error.message, exitCode: error.code === "ERR_USAGE" ? 2 : 1 }
+    return { code: error.code, message: error.message, exitCode: EXIT_CODES[error.code] ?? 1 }
   }
   if (error instanceof SealwireError) {
     const { code, message, cause } = error

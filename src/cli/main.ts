@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs"
 import { Command } from "commander"
 
 import { addApiKeys } from "./commands/api-keys.ts"
+import { addCheck } from "./commands/check.ts"
 import { addInspect } from "./commands/inspect.ts"
 import { addKeys } from "./commands/keys.ts"
 import { addKeygen } from "./commands/keygen.ts"
@@ -26,7 +27,7 @@ function versionOf(file: URL): string {
 }
 
 const AFTER_HELP = `
-Exit codes: 0 done, 1 refused or failed, 2 the command line makes no sense.
+Exit codes: 0 done, 1 refused or failed, 2 the command line makes no sense; check: 3 not all was tested.
 Errors are one line on standard error: sealwire: CODE: what went wrong.
 A passphrase comes from --passphrase-file, SEALWIRE_PASSPHRASE, or the terminal.
 
@@ -50,6 +51,7 @@ function createProgram(): Command {
   addOpen(program)
   addInspect(program)
   addApiKeys(program)
+  addCheck(program)
   addVectors(program, packaged("vectors/known-answers.json"))
   return program
 }
