@@ -10,6 +10,9 @@ import { connect, type SecureVersion, type TLSSocket } from "node:tls"
 import { reasonOf } from "../failure.ts"
 import type { Target } from "./target.ts"
 
+/** RFC 8446 §4.1.2, with one suite and no extension. An OpenSSL that cannot make an offer sends an alert of 7 bytes instead. */
+const SMALLEST_OFFER_BYTES = 50
+
 /** What the client end offers. */
 export interface Offer {
   readonly version: SecureVersion
@@ -22,7 +25,7 @@ export type Handshake =
   | { readonly kind: "agreed"; readonly suite: string; readonly certificate: Certificate }
   /** The server has seen the offer, and does not want it. */
   | { readonly kind: "refused"; readonly reason: string }
-  /** Nothing was sent: this machine's OpenSSL cannot make the offer. */
+  /** No offer was sent: this machine's OpenSSL cannot make it. */
   | { readonly kind: "cannot-offer"; readonly reason: string }
   /** No connection, or no answer in time. */
   | { readonly kind: "no-answer"; readonly reason: string }
@@ -95,7 +98,7 @@ export async function shakeHands(target: Target, offer: Offer, timeoutMs: number
     const secure = await secured(socket, target, offer)
     return { kind: "agreed", suite: secure.getCipher().name, certificate: certificateOf(secure) }
   } catch (error) {
-    return failed(socket.bytesWritten === 0 ? "cannot-offer" : "refused", error)
+    return failed(socket.bytesWritten < SMALLEST_OFFER_BYTES ? "cannot-offer" : "refused", error)
   } finally {
     socket.destroy()
   }

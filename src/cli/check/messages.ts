@@ -38,7 +38,11 @@ const unsealedRequest = ({ method, path }: CheckedRoute): Probe => ({
   async run({ wire, notes }) {
     const reply = await wire.send({ method, path, headers: {} })
     if (isRefusal(reply)) notes.replies.set("refusal", reply)
-    return busy(reply) ?? (isRefusal(reply) ? pass(summaryOf(reply)) : fail(summaryOf(reply)))
+    const early = busy(reply)
+    if (early) return early
+    if (isRefusal(reply)) return pass(summaryOf(reply))
+    notes.takesUnsealed = true
+    return fail(summaryOf(reply))
   },
 })
 

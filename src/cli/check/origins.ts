@@ -5,7 +5,7 @@
  */
 
 import { attempt, wantsRefusal, withoutRoute } from "./attempt.ts"
-import { busy, fail, pass, type Probe } from "./probe.ts"
+import { busy, fail, notTested, pass, type Probe } from "./probe.ts"
 import { type CheckedRoute, DIRECTORY_PATH, type Target } from "./target.ts"
 import type { WireRequest } from "./wire.ts"
 
@@ -61,13 +61,34 @@ const withHeader =
   (name: string, value: string) =>
   (request: WireRequest): WireRequest => ({ ...request, headers: { ...request.headers, [name]: value } })
 
+const formMethod = ({ method }: CheckedRoute): string =>
+  method === "GET" || method === "HEAD" ? "POST" : method
+
 /** As a form would send it, which asks nobody first; inside still what it was, so that no handler acts on it. */
-function asForm({ method, path, headers, body }: WireRequest): WireRequest {
+function asForm(request: WireRequest): WireRequest {
+  const { path, headers, body } = request
   return {
-    method: method === "GET" || method === "HEAD" ? "POST" : method,
+    method: formMethod(request),
     path,
     headers: { "content-type": "text/plain" },
     body: body ?? headers["sealwire"] ?? "",
+  }
+}
+
+function contentType(route: CheckedRoute): Probe {
+  const probe = refused(
+    "csrf-content-type",
+    `${formMethod(route)} ${route.path}, an envelope for ${route.method} in a body of text/plain`,
+    "let content-type reach the endpoint as it came: it takes application/jose alone, which no form can send",
+    route,
+    asForm,
+  )
+  return {
+    ...probe,
+    run: (probing) =>
+      probing.notes.takesUnsealed
+        ? Promise.resolve(notTested("unsealed-request failed: a handler would get this", "see to that first"))
+        : probe.run(probing),
   }
 }
 
@@ -86,13 +107,7 @@ export function csrfProbes({ route }: Target): readonly Probe[] {
       named,
       withHeader("sec-fetch-site", "cross-site"),
     ),
-    refused(
-      "csrf-content-type",
-      `${sends} in a body of text/plain`,
-      "let content-type reach the endpoint as it came: it takes application/jose alone, which no form can send",
-      named,
-      asForm,
-    ),
+    contentType(named),
   ]
   return route ? probes : withoutRoute(probes)
 }

@@ -11,12 +11,9 @@ import { limitProbes } from "./limit.ts"
 import { messageProbes } from "./messages.ts"
 import { corsProbes, csrfProbes } from "./origins.ts"
 import { type Finding, type Notes, notTested, type Probe, type Verdict } from "./probe.ts"
-import type { Target } from "./target.ts"
+import { MAX_REQUESTS, type Target } from "./target.ts"
 import { transportProbes } from "./transport.ts"
 import { countedWire, NoAnswer, type Wire } from "./wire.ts"
-
-/** Requests and handshakes of one check, at most. */
-export const MAX_REQUESTS = 60
 
 /** What will be done. */
 export interface Plan {

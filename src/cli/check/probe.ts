@@ -31,6 +31,8 @@ export interface TrustedDirectory {
 export interface Notes {
   directory?: TrustedDirectory
   certificate?: Certificate
+  /** The route takes what is not sealed: what looks like it would reach a handler. */
+  takesUnsealed?: true
   /** Answers to look at once more, and what they are. */
   readonly replies: Map<"directory" | "sealed answer" | "refusal", Reply>
 }
@@ -80,6 +82,7 @@ export function busy({ status, headers }: Reply): Finding | undefined {
   const wait = headers.get("retry-after")
   const when = wait === null ? "" : `, retry-after ${wait}`
   return notTested(
-    `${status}${when}: the server takes no more for now; wait, or check a route with more room`,
+    `${status}${when}`,
+    "wait until the server takes more, or check a route whose limit is higher",
   )
 }

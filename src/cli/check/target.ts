@@ -11,6 +11,9 @@ import { CommandError } from "../failure.ts"
 /** Where the key directory is (docs/protocol.md §7). */
 export const DIRECTORY_PATH = "/.well-known/sealwire"
 
+/** Requests and handshakes of one check, at most. */
+export const MAX_REQUESTS = 60
+
 /** A route, as a client names it. */
 export interface CheckedRoute {
   readonly method: string
@@ -101,6 +104,10 @@ export function readTarget(text: string, options: TargetOptions): Target {
   }
   if (options.limit !== undefined && options.route === undefined) {
     throw usage("--limit needs --route: limits are a route's")
+  }
+  // whatever else is sent: the plan has the exact number
+  if (options.limit !== undefined && options.limit >= MAX_REQUESTS) {
+    throw usage(`--limit must be below ${MAX_REQUESTS}, the most requests of a check, not ${options.limit}`)
   }
   return {
     url,

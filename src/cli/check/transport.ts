@@ -30,14 +30,10 @@ function unoffered(): string {
 
 const LIBRARY = `OpenSSL ${process.versions.openssl}`
 
-/** What keeps a handshake from saying anything. */
-function unknown(handshake: Handshake): Finding | undefined {
-  if (handshake.kind === "no-answer") return notTested(`no answer: ${handshake.reason}`)
-  if (handshake.kind !== "cannot-offer") return undefined
-  return notTested(
-    `${LIBRARY} here cannot offer it (${handshake.reason})`,
-    "ask with another client, such as sslscan",
-  )
+/** A handshake that says nothing of the server. */
+function unknown({ kind, reason }: Extract<Handshake, { kind: "no-answer" | "cannot-offer" }>): Finding {
+  if (kind === "no-answer") return notTested(`no answer: ${reason}`)
+  return notTested(`${LIBRARY} here cannot offer it (${reason})`, "ask with another client, such as sslscan")
 }
 
 /** A row that wants an offer to be refused. */
@@ -48,7 +44,8 @@ const refusing = (name: string, offer: Offer, what: string): Probe => ({
   async run({ wire }) {
     const handshake = await wire.shakeHands(offer)
     if (handshake.kind === "agreed") return fail(`agreed on ${handshake.suite}`)
-    return unknown(handshake) ?? pass(`refused (${"reason" in handshake ? handshake.reason : ""})`)
+    if (handshake.kind === "refused") return pass(`refused (${handshake.reason})`)
+    return unknown(handshake)
   },
 })
 
@@ -59,7 +56,8 @@ const taking = (name: string, offer: Offer, what: string): Probe => ({
   advice: ADVICE,
   async run({ wire, notes }) {
     const handshake = await wire.shakeHands(offer)
-    if (handshake.kind !== "agreed") return unknown(handshake) ?? fail(`refused (${handshake.reason})`)
+    if (handshake.kind === "refused") return fail(`refused (${handshake.reason})`)
+    if (handshake.kind !== "agreed") return unknown(handshake)
     notes.certificate = handshake.certificate
     return pass(`agreed on ${handshake.suite}`)
   },

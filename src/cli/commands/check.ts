@@ -6,9 +6,9 @@
 
 import { type Command, InvalidArgumentError } from "commander"
 
-import { carryOut, MAX_REQUESTS, type Plan, planOf, type Result, sendsOf } from "../check/plan.ts"
+import { carryOut, type Plan, planOf, type Result, sendsOf } from "../check/plan.ts"
 import { countRows, listOf, tableOf } from "../check/table.ts"
-import { readTarget, type TargetOptions } from "../check/target.ts"
+import { MAX_REQUESTS, readTarget, type TargetOptions } from "../check/target.ts"
 import { openWire } from "../check/wire.ts"
 import { CommandError } from "../failure.ts"
 import { finishCommand, type JsonOption } from "../help.ts"
