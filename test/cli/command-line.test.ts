@@ -28,7 +28,7 @@ afterAll(() => {
 })
 
 describe("the command line", () => {
-  test.each(["keygen", "seal", "open", "inspect", "vectors"])(
+  test.each(["keygen", "seal", "open", "inspect", "check", "vectors"])(
     "has help with an example: %s",
     async (name) => {
       const { code, stdout, stderr } = await run(`${name} --help`)

@@ -21,6 +21,8 @@ export const LIMIT = 16
 export interface Broken {
   readonly tls?: SecureContextOptions
   readonly endpoint?: Partial<EndpointOptions>
+  /** Of the directory. */
+  readonly seq?: () => number
   /** Stands in front of the endpoint, as a careless proxy does. */
   readonly front?: (req: IncomingMessage, res: ServerResponse) => void
 }
@@ -34,13 +36,13 @@ export interface Deployment extends Running {
 /** One certificate for all: making it takes a while. */
 const certificate = selfSigned()
 
-export async function deploy({ tls, endpoint, front }: Broken = {}): Promise<Deployment> {
+export async function deploy({ tls, endpoint, front, seq = () => 1 }: Broken = {}): Promise<Deployment> {
   const { signingKey: identity } = await generateSigningKeyPair()
   const server = createServer({ ...tlsOptions(), ...certificate, ...tls })
   const running = await listen(server, certificate.cert)
   const sealed = await endpointWith({
     origin: running.url,
-    directory: { identity },
+    directory: { identity, seq },
     routes: { "/account": "medium", "/status": "low" },
     limits: { bySource: { medium: LIMIT, low: LIMIT } },
     ...endpoint,

@@ -37,6 +37,11 @@ const NO_HEADERS = {
   "x-frame-options": false,
 } as const
 
+function falling(): () => number {
+  let seq = 100
+  return () => seq--
+}
+
 /** Says of every claim that it is the first. */
 const forgetful = createReplayGuard({ store: { claim: () => Promise.resolve(true) } })
 const patient = createReplayGuard({ store: { claim: onceOnly() }, maxAgeSeconds: 7200 })
@@ -117,6 +122,7 @@ describe.skipIf(!hasOpenssl)("a check of a deployment", () => {
     ],
     ["accepts replays", ["replay"], { endpoint: { replay: forgetful } }],
     ["accepts what is an hour old", ["stale"], { endpoint: { replay: patient } }],
+    ["has servers that differ in their directory", ["seq"], { seq: falling() }],
     ["has no limit", ["limit"], { endpoint: { limits: false } }],
   ])("is red in the right rows alone where a deployment %s", async (_, red, broken) => {
     expect(await redOn(broken)).toEqual(red)
