@@ -6,6 +6,9 @@ import { dirname } from "node:path"
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 
+import { carryOut, planOf } from "../../src/cli/check/plan.ts"
+import { readTarget } from "../../src/cli/check/target.ts"
+import { openWire } from "../../src/cli/check/wire.ts"
 import { notRun } from "../support/not-run.ts"
 import { agreedTls, hasOpenssl } from "../support/openssl.ts"
 import { errorOf } from "../support/reader.ts"
@@ -227,6 +230,13 @@ describe.skipIf(missing)("the example of a secure server", () => {
     for (const secret of [server.apiKeys.teller, server.apiKeys.auditor, "rent", "drop table", "script"]) {
       expect(log).not.toContain(secret)
     }
+  })
+
+  test("sealwire check is green in every row", async () => {
+    const { url, pin } = server.about
+    const target = { ...readTarget(url, { pin, route: "/transfers", limit: 30 }), ca: server.ca }
+    const { rows } = await carryOut(planOf(target), openWire(target))
+    expect(rows.filter(({ verdict }) => verdict !== "pass")).toEqual([])
   })
 
   test("it ends when it is asked to, and leaves nothing", async () => {
