@@ -13,7 +13,8 @@ export type {
   ModulusBits,
   SignatureAlgorithm,
 } from "./crypto/backend.ts"
-export { exportCryptoKey, exportJwk, exportPem } from "./keys/export.ts"
+export { exportCryptoKey, exportPem } from "./keys/export.ts"
+export { exportJwk } from "./keys/export-jwk.ts"
 export type { Key, PrivateKey, PublicKey, SigningKey, VerifyingKey } from "./keys/key.ts"
 export type { PrivateKeyOptions, PublicKeyOptions } from "./keys/options.ts"
 export {

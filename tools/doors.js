@@ -52,7 +52,7 @@ export const doors = [
 export const platformModules = ["crypto/web", "crypto/node", "base/base64url", "base/base64url-node"]
 
 /** What a door imports only when it is needed: built as files of their own, under a name that stays. */
-export const lazyModules = ["client/sessions"]
+export const lazyModules = ["client/pinned-keys", "client/sessions", "client/streamed-answer"]
 
 /** @param {Door} door */
 const subpath = (door) => (door.name === "index" ? "." : `./${door.name}`)

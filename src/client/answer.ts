@@ -7,14 +7,11 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
-import { encodeAscii } from "../base/text.ts"
-import { exportSecret } from "../envelope/exporter.ts"
 import type { Authentic } from "../envelope/read.ts"
-import { openFrames } from "../frames/byte-stream.ts"
-import { FrameOpener } from "../frames/frame.ts"
 import { parseResponse, type ResponseMessage } from "../http/message.ts"
 import { ENVELOPE_HEADER, ENVELOPE_TYPE, mediaType, STREAM_TYPE } from "../http/wire.ts"
-import { discard, type OnBytes, readText, splitLine } from "./body.ts"
+import { discard, type OnBytes, readText } from "./body.ts"
+import type { Deadline } from "./deadline.ts"
 
 /** A sealed answer, opened. */
 export interface Answer extends ResponseMessage {
@@ -28,6 +25,8 @@ export interface AnswerReading {
   readReply(reply: string): Promise<Authentic>
   readonly maxResponseBytes: number
   readonly onBytes: OnBytes
+  /** For the stream of an answer, as long as it goes on. */
+  readonly deadline: Deadline
 }
 
 /** Header, IV, tag, digest, seed, and a head with many headers: what an envelope holds besides the body. */
@@ -51,6 +50,8 @@ interface Carried {
   readonly rest?: ReadableStream<Uint8Array>
 }
 
+const streamedAnswer = (): Promise<typeof import("./streamed-answer.ts")> => import("./streamed-answer.ts")
+
 /** Finds the reply in an answer. */
 async function carriedBy(response: Response, { maxResponseBytes, onBytes }: AnswerReading): Promise<Carried> {
   const maxBytes = maxCharacters(maxResponseBytes)
@@ -62,6 +63,7 @@ async function carriedBy(response: Response, { maxResponseBytes, onBytes }: Answ
   const type = mediaType(response.headers.get("content-type"))
   if (type === ENVELOPE_TYPE) return { reply: await readText(response, maxBytes, onBytes) }
   if (type !== STREAM_TYPE || !response.body) throw unsealed(response, `of type "${type}"`)
+  const { splitLine } = await streamedAnswer()
   const split = await splitLine(response.body, maxBytes, onBytes)
   if (!split) throw unsealed(response, "cut in its head")
   return { reply: split.line, rest: split.rest }
@@ -71,18 +73,18 @@ function tooLarge(maxResponseBytes: number): never {
   throw new SealwireError("ERR_TOO_LARGE", `the answer is above the limit of ${maxResponseBytes} bytes`)
 }
 
-/** Opens a reply; the stream behind it takes its keys from it (§9). */
+/** Opens a reply, and the stream behind it. */
 async function openAnswer(
   reply: string,
   authentic: Authentic,
   rest: Carried["rest"],
+  deadline: Deadline,
 ): Promise<Answer | undefined> {
   const answer = parseResponse(authentic.message)
   if (!answer || !rest) return answer
   if (answer.body.length > 0) return undefined
-  const { backend } = authentic.selected
-  const secret = await exportSecret(backend, encodeAscii(reply), authentic.seed)
-  return { ...answer, stream: openFrames(rest, new FrameOpener(backend, secret, "s2c")) }
+  const { openBehind } = await streamedAnswer()
+  return { ...answer, stream: await openBehind(reply, authentic, rest, deadline) }
 }
 
 /**
@@ -98,7 +100,7 @@ export async function readAnswer(response: Response, reading: AnswerReading): Pr
     if (reply === undefined) tooLarge(maxResponseBytes)
     const authentic = await reading.readReply(reply).catch(() => undefined)
     if (!authentic) throw unsealed(response, "not the reply to this request")
-    const answer = await openAnswer(reply, authentic, rest)
+    const answer = await openAnswer(reply, authentic, rest, reading.deadline)
     if (!answer) throw unsealed(response, "a reply that holds no answer")
     if (answer.body.length > maxResponseBytes) tooLarge(maxResponseBytes)
     return answer

@@ -159,9 +159,9 @@ async function exchange(
       return { error: unsealed(outer, "a redirect") }
     }
     const onBytes = progressOf(operation, sender, outer)
-    const answer = await deadline.wait(readAnswer(outer, { readReply, maxResponseBytes, onBytes }))
+    const answer = await deadline.wait(readAnswer(outer, { readReply, maxResponseBytes, onBytes, deadline }))
     target.answered()
-    const response = responseOf(answer, operation, deadline)
+    const response = responseOf(answer, operation)
     return refusedBy(answer, sender) ?? { ...retryOf(answer, sender), response, isStream: !!answer.stream }
   } catch (error) {
     return { ...(await failureOf(error, target, deadline)), retryAfterMs }
@@ -210,4 +210,20 @@ export async function attemptOnce(
     if (isOpen) deadline.stopClock()
     else deadline.end()
   }
+}
+
+/** What was thrown, with the id of the request. A copy: requests that wait for one directory share its failure. */
+export function identified(
+  error: unknown,
+  { requestId }: Operation,
+  retryAfterMs: number | undefined,
+): unknown {
+  if (!(error instanceof SealwireError)) return error
+  const { code, message, cause, outerStatus } = error
+  return new SealwireError(code, message, {
+    requestId,
+    ...(cause === undefined ? {} : { cause }),
+    ...(outerStatus === undefined ? {} : { outerStatus }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }),
+  })
 }

@@ -6,8 +6,10 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 
-const LINE_FEED = 0x0a
 const decoder = new TextDecoder()
+
+/** Bytes of an outer answer as text, of which only ASCII means anything. */
+export const decodeBody = (bytes: Bytes): string => decoder.decode(bytes)
 
 /** Told how many bytes have arrived. */
 export type OnBytes = (receivedBytes: number) => void
@@ -21,7 +23,7 @@ export function discard(response: Response): void {
 type Reader = ReadableStreamDefaultReader<Uint8Array>
 
 /** Reads until `isEnough`, or the end; undefined beyond the limit. */
-async function readUntil(
+export async function readUntil(
   reader: Reader,
   maxBytes: number,
   onBytes: OnBytes,
@@ -42,7 +44,7 @@ async function readUntil(
   }
 }
 
-/** The whole body as text, of which only ASCII means anything; undefined beyond the limit. */
+/** The whole body as text; undefined beyond the limit. */
 export async function readText(
   response: Response,
   maxBytes: number,
@@ -53,35 +55,5 @@ export async function readText(
   const bytes = response.body
     ? await readUntil(response.body.getReader(), maxBytes, onBytes, () => false)
     : new Uint8Array(await response.arrayBuffer())
-  return bytes && bytes.length <= maxBytes ? decoder.decode(bytes) : undefined
-}
-
-/** The first line, and the stream of what follows it; undefined where there is no such line within the limit. */
-export async function splitLine(
-  body: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  onBytes: OnBytes,
-): Promise<{ readonly line: string; readonly rest: ReadableStream<Uint8Array> } | undefined> {
-  const reader = body.getReader()
-  const start = await readUntil(reader, maxBytes, onBytes, (chunk) => chunk.includes(LINE_FEED))
-  const end = start?.indexOf(LINE_FEED) ?? -1
-  if (!start || end < 0) {
-    await reader.cancel().catch(() => undefined)
-    return undefined
-  }
-  let received = start.length
-  const rest = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(start.subarray(end + 1)),
-    async pull(controller) {
-      const { done, value } = await reader.read()
-      if (done) {
-        controller.close()
-        return
-      }
-      onBytes((received += value.length))
-      controller.enqueue(value)
-    },
-    cancel: (reason) => reader.cancel(reason),
-  })
-  return { line: decoder.decode(start.subarray(0, end)), rest }
+  return bytes && bytes.length <= maxBytes ? decodeBody(bytes) : undefined
 }

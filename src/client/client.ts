@@ -7,17 +7,16 @@
 import { encodeBase64url } from "#base64url"
 
 import { SealwireError } from "../base/errors.ts"
-import { SESSIONS_PATH } from "../http/wire.ts"
 import type { PublicKey } from "../keys/key.ts"
-import { aboutOf, attemptOnce, type End, type Sender } from "./attempt.ts"
+import { aboutOf, attemptOnce, type End, identified, type Sender } from "./attempt.ts"
 import { CorrectedClock } from "./corrected-clock.ts"
 import { type Emit, emitterOf } from "./events.ts"
-import { fixedKeys, type KeySource, PinnedKeys } from "./keys.ts"
+import { fixedKeys, keysFrom, type KeySource } from "./keys.ts"
+import { lazily } from "./lazily.ts"
 import { type ClientOptions, readSettings, type Settings } from "./options.ts"
-import { keyRecipient, type Recipient } from "./recipient.ts"
-import { type Operation, type OperationTerms, readOperation } from "./request.ts"
+import { keyRecipient } from "./recipient.ts"
+import { type Operation, readOperation } from "./request.ts"
 import { repeat } from "./retry.ts"
-import { platformSeqStore } from "./seq-store.ts"
 import type { ClientSessions } from "./sessions.ts"
 import { platformTiming, type Timing } from "./timing.ts"
 
@@ -56,37 +55,6 @@ export interface Client {
 /** A second effect of these is no other than the first (RFC 9110 §9.2.2); PATCH and POST are not among them. */
 const REPEATABLE_METHODS = ["GET", "HEAD", "PUT", "DELETE"]
 
-function keySourceOf(settings: Settings, clock: CorrectedClock, timing: Timing, emit: Emit): KeySource {
-  const { trust, directoryUrl: url, origin, backend, fetch, outerInit: init, timeoutMs } = settings
-  if ("keys" in trust) return fixedKeys(trust.keys)
-  return new PinnedKeys({
-    url,
-    origin,
-    pins: trust.pins,
-    backend,
-    fetch,
-    init,
-    timeoutMs,
-    cooldownMs: settings.refreshCooldownMs,
-    seqStore: settings.seqStore ?? platformSeqStore(),
-    clock,
-    timing,
-    emit,
-  })
-}
-
-/** What was thrown, with the id of the request. A copy: requests that wait for one directory share its failure. */
-function identified(error: unknown, { requestId }: Operation, retryAfterMs: number | undefined): unknown {
-  if (!(error instanceof SealwireError)) return error
-  const { code, message, cause, outerStatus } = error
-  return new SealwireError(code, message, {
-    requestId,
-    ...(cause === undefined ? {} : { cause }),
-    ...(outerStatus === undefined ? {} : { outerStatus }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }),
-  })
-}
-
 async function perform(operation: Operation, sender: Sender, timing: Timing): Promise<Response> {
   const { settings, emit } = sender
   const about = aboutOf(operation)
@@ -119,41 +87,28 @@ async function perform(operation: Operation, sender: Sender, timing: Timing): Pr
   throw error
 }
 
-/** Gives the sessions of a client; loads their code at the first call, so that a page without them does not pay for it. */
-type LoadSessions = () => Promise<ClientSessions>
-
-function sessionsOf(settings: Settings, clock: CorrectedClock, emit: Emit): LoadSessions | undefined {
-  const { session, trust } = settings
-  if (session === false || !("pins" in trust)) return undefined
-  const { pins } = trust
-  let loading: Promise<ClientSessions> | undefined
-  async function load(): Promise<ClientSessions> {
-    const { clientSessions } = await import("./sessions.ts")
-    return clientSessions({ settings, pins, clock, emit })
-  }
-  return () => (loading ??= load())
+/** What comes later: a page that brings its keys needs neither the directory nor sessions. */
+interface Parts {
+  readonly keys: KeySource
+  readonly sessions: (() => Promise<ClientSessions>) | undefined
 }
 
-const sessionRecipient = (sessions: LoadSessions): Recipient => ({
-  current: async () => (await sessions()).current(),
-})
-
-async function endSession(sessions: LoadSessions, sender: Sender, terms: OperationTerms): Promise<void> {
-  const loaded = await sessions()
-  const existing = await loaded.existing()
-  if (!existing) return
-  const { id, target } = existing
-  try {
-    const url = new URL(`${SESSIONS_PATH}/${id}`, terms.baseUrl)
-    const operation = await readOperation(url, { method: "DELETE" }, terms)
-    const recipient = { current: () => Promise.resolve(target) }
-    const end = await attemptOnce(operation, { ...sender, recipient }, 1, terms.budgetMs)
-    if ("response" in end) return
-    const isGone = end.error instanceof SealwireError && end.error.code === "ERR_NO_SESSION"
-    if (!isGone) throw identified(end.error, operation, end.retryAfterMs)
-  } finally {
-    await loaded.drop(id)
-  }
+function partsOf(settings: Settings, clock: CorrectedClock, timing: Timing, emit: Emit): Parts {
+  const { trust, session } = settings
+  if ("keys" in trust) return { keys: fixedKeys(trust.keys), sessions: undefined }
+  const { pins } = trust
+  const pinned = lazily(async () => {
+    const { PinnedKeys } = await import("./pinned-keys.ts")
+    return new PinnedKeys({ settings, pins, clock, timing, emit })
+  })
+  const sessions = lazily(async () => {
+    const { clientSessions } = await import("./sessions.ts")
+    return clientSessions({ settings, pins, clock, emit })
+  })
+  // the first request will need one of them: who asks for it then is told if it did not come
+  const soon = session === false ? pinned : sessions
+  soon().catch(() => undefined)
+  return { keys: keysFrom(pinned), sessions: session === false ? undefined : sessions }
 }
 
 /** The same, with time in the caller's hand. */
@@ -162,11 +117,12 @@ export function createTimedClient(options: ClientOptions, timing: Timing): Clien
   const { backend, baseUrl, retry } = settings
   const emit = emitterOf(settings.onEvent)
   const clock = new CorrectedClock(settings.clock)
-  const keys = keySourceOf(settings, clock, timing, emit)
-  const sessions = sessionsOf(settings, clock, emit)
+  const { keys, sessions } = partsOf(settings, clock, timing, emit)
   const sender = {
     settings,
-    recipient: sessions ? sessionRecipient(sessions) : keyRecipient(keys, settings),
+    recipient: sessions
+      ? { current: async () => (await sessions()).current() }
+      : keyRecipient(keys, settings),
     clock,
     emit,
   }
@@ -177,7 +133,7 @@ export function createTimedClient(options: ClientOptions, timing: Timing): Clien
       perform(await readOperation(input, init, terms), sender, timing),
     keys: () => keys.keys(),
     logout: async () => {
-      if (sessions) await endSession(sessions, sender, terms)
+      if (sessions) await (await sessions()).end(sender, terms)
     },
   })
 }

@@ -8,7 +8,7 @@ import { assertOptions } from "../base/options.ts"
 import { seal } from "../envelope/seal.ts"
 import { enrolmentContext, type SigningKeyProof } from "../http/enrolment.ts"
 import { readOrigin } from "../http/wire.ts"
-import { exportJwk } from "../keys/export.ts"
+import { exportJwk } from "../keys/export-jwk.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
 
 /** Options of {@link proveSigningKey}. */

@@ -4,53 +4,17 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
 import { hasNoBody, REQUEST_ID_HEADER } from "../http/wire.ts"
 import type { Answer } from "./answer.ts"
-import type { Deadline } from "./deadline.ts"
 import type { Operation } from "./request.ts"
 
-/** A stream that ends with the caller's signal, also where the answer's source knows none; then lets go of the deadline. */
-function abortable(source: ReadableStream<Bytes>, deadline: Deadline): ReadableStream<Bytes> {
-  const reader = source.getReader()
-  const { signal } = deadline
-  return new ReadableStream<Bytes>({
-    start(controller) {
-      signal.addEventListener("abort", () => {
-        controller.error(signal.reason)
-        reader.cancel(signal.reason).catch(() => undefined)
-      })
-    },
-    async pull(controller) {
-      try {
-        const { done, value } = await deadline.wait(reader.read())
-        if (!done) {
-          controller.enqueue(value)
-          return
-        }
-        controller.close()
-      } catch (error) {
-        controller.error(error)
-      }
-      deadline.end()
-    },
-    cancel(reason) {
-      deadline.end()
-      return reader.cancel(reason)
-    },
-  })
-}
-
-/** Makes the `Response`; a deadline goes on for as long as its stream does. */
+/** Makes the `Response`. */
 export function responseOf(
-  answer: Answer,
+  { status, headers, body, stream }: Answer,
   { url, method, requestId }: Operation,
-  deadline: Deadline,
 ): Response {
-  const { status, headers, body, stream } = answer
   const noBody = hasNoBody(status) || method === "HEAD"
-  const content = stream ? abortable(stream, deadline) : body
-  const response = new Response(noBody ? null : content, {
+  const response = new Response(noBody ? null : (stream ?? body), {
     status,
     headers: headers.map(([name, value]): [string, string] => [name, value]),
   })

@@ -32,25 +32,11 @@ export type RetryReason =
   | "no-session"
   | "replayed"
 
-interface Rule {
-  /** Whether nothing ran for certain, so that any method may be sent again. */
-  readonly nothingRan: boolean
-  /** Without a wait: the attempt was refused for what the next one does differently. */
-  readonly atOnce: boolean
-}
+/** Nothing ran for certain, so that any method may be sent again. */
+const NOTHING_RAN: readonly RetryReason[] = ["no-keys", "stale", "rate-limited"]
 
-const RULES: Readonly<Record<RetryReason, Rule>> = {
-  "no-keys": { nothingRan: true, atOnce: false },
-  stale: { nothingRan: true, atOnce: true },
-  "rate-limited": { nothingRan: true, atOnce: false },
-  unavailable: { nothingRan: false, atOnce: false },
-  network: { nothingRan: false, atOnce: false },
-  timeout: { nothingRan: false, atOnce: false },
-  unsealed: { nothingRan: false, atOnce: false },
-  "new-key": { nothingRan: false, atOnce: true },
-  "no-session": { nothingRan: false, atOnce: true },
-  replayed: { nothingRan: false, atOnce: false },
-}
+/** Without a wait: the attempt was refused for what the next one does differently. */
+const AT_ONCE: readonly RetryReason[] = ["stale", "new-key", "no-session"]
 
 /** The one retry with the server's time, or in another session, is no failure, and counts as none. */
 const CORRECTED_ONCE: readonly RetryReason[] = ["stale", "no-session"]
@@ -91,7 +77,7 @@ function delayMsOf(
   failures: number,
   run: Repetition<Outcome>,
 ): number {
-  if (reason === undefined || RULES[reason].atOnce) return 0
+  if (reason === undefined || AT_ONCE.includes(reason)) return 0
   const { baseDelayMs, maxDelayMs } = run.policy
   const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** (failures - 1))
   return retryAfterMs + run.timing.random() * ceilingMs
@@ -105,7 +91,7 @@ export async function repeat<End extends Outcome>(run: Repetition<End>): Promise
   for (let number = 1; ; number++) {
     const outcome = await run.attempt(number, policy.budgetMs - (timing.now() - startMs))
     const { reason } = outcome
-    if (reason === undefined || !(repeatable || RULES[reason].nothingRan)) return outcome
+    if (reason === undefined || !(repeatable || NOTHING_RAN.includes(reason))) return outcome
     if (CORRECTED_ONCE.includes(reason)) {
       if (corrected.has(reason)) return outcome
       corrected.add(reason)

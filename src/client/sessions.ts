@@ -5,14 +5,17 @@
  * @module
  */
 
+import { SealwireError } from "../base/errors.ts"
 import type { PublicJwk } from "../crypto/backend.ts"
-import { httpContext } from "../http/wire.ts"
+import { httpContext, SESSIONS_PATH } from "../http/wire.ts"
 import { materialOf } from "../keys/key.ts"
 import { publicKeyOf } from "../keys/recipient.ts"
 import { type ClientEnd, sealInSession } from "../session/message.ts"
 import { cryptoKeyOfSecret, SecretBytes, secretOfCryptoKey } from "../session/secret.ts"
+import { attemptOnce, identified, type Sender } from "./attempt.ts"
 import type { Settings } from "./options.ts"
 import type { Recipient, Target } from "./recipient.ts"
+import { type OperationTerms, readOperation } from "./request.ts"
 import { type HandshakeTerms, openOverHttp } from "./session-handshake.ts"
 import { type SessionState, type SessionStates, sharedStates } from "./session-state.ts"
 
@@ -62,13 +65,12 @@ export class ClientSessions implements Recipient {
   }
 
   /** The session that is open, if one is; opens none. */
-  async existing(): Promise<{ readonly id: string; readonly target: Target } | undefined> {
-    const live = this.#live && this.#lives(this.#live) ? this.#live : await this.#stored()
-    return live && { id: live.end.sessionId, target: this.#targetOf(live) }
+  async #existing(): Promise<Live | undefined> {
+    return this.#live && this.#lives(this.#live) ? this.#live : this.#stored()
   }
 
   /** Forgets a session, here and for other pages. */
-  async drop(id: string): Promise<void> {
+  async #drop(id: string): Promise<void> {
     this.#gone.add(id)
     if (this.#live?.end.sessionId === id) {
       const { secret } = this.#live.end
@@ -76,6 +78,28 @@ export class ClientSessions implements Recipient {
       this.#live = undefined
     }
     await this.#terms.states?.remove(id).catch(() => undefined)
+  }
+
+  /**
+   * Ends the session that is open, if one is, on the server and here.
+   *
+   * @throws What the request threw; the session is forgotten all the same.
+   */
+  async end(sender: Sender, terms: OperationTerms): Promise<void> {
+    const existing = await this.#existing()
+    if (!existing) return
+    const { sessionId } = existing.end
+    try {
+      const url = new URL(`${SESSIONS_PATH}/${sessionId}`, terms.baseUrl)
+      const operation = await readOperation(url, { method: "DELETE" }, terms)
+      const recipient = { current: async () => this.#targetOf(existing) }
+      const end = await attemptOnce(operation, { ...sender, recipient }, 1, terms.budgetMs)
+      if ("response" in end) return
+      const isGone = end.error instanceof SealwireError && end.error.code === "ERR_NO_SESSION"
+      if (!isGone) throw identified(end.error, operation, end.retryAfterMs)
+    } finally {
+      await this.#drop(sessionId)
+    }
   }
 
   #now(): number {
@@ -154,7 +178,7 @@ export class ClientSessions implements Recipient {
       seal: (message, issuedAtSeconds) => sealInSession(live.end, { message, context }, { issuedAtSeconds }),
       refused: async (outerStatus) => {
         if (outerStatus !== 401) return undefined
-        await this.drop(sessionId)
+        await this.#drop(sessionId)
         return "no-session"
       },
       answered: () => this.#used(live),

@@ -12,7 +12,6 @@ import { KEY_BYTES } from "../crypto/sizes.ts"
 import { type Covered, digestOf, nonceOf } from "./digest.ts"
 import type { EnvelopeType, Header } from "./header.ts"
 import { type Envelope, FIXED_BYTES, parseEnvelope, parsePlaintext, type Plaintext } from "./layout.ts"
-import { type FindSigner, verify } from "./signature.ts"
 
 /** What a session adds to its key. docs/protocol.md §6. */
 export interface SessionBinding {
@@ -43,6 +42,13 @@ export interface SelectedKey {
   readonly session?: SessionBinding
 }
 
+/** Who sent an envelope, by its S; undefined where S is missing or not by whom it must be. */
+export type ReadSigner = (
+  signature: Bytes,
+  covered: Covered,
+  session: SessionBinding | undefined,
+) => MaybePromise<{ readonly signer: string | undefined } | undefined>
+
 /** What a reader expects. */
 export interface Reading {
   readonly type: EnvelopeType
@@ -57,9 +63,8 @@ export interface Reading {
   contextHash(backend: Backend): MaybePromise<string>
   /** Step 5, coarse freshness. */
   isNear(issuedAtSeconds: number): boolean
-  /** Step 7: whether a signature is required, and whose can be checked. */
-  readonly signatureRequired: boolean
-  readonly findSigner: FindSigner
+  /** Step 7, S. */
+  readonly readSigner: ReadSigner
 }
 
 /** An authentic envelope. */
@@ -112,35 +117,16 @@ async function authenticate(
   selected: SelectedKey,
   { header, headerSegment, nonce }: Envelope,
   { digest, seed, signature, message }: Plaintext,
-  reading: Reading,
+  { readSigner }: Reading,
 ): Promise<Authentic | undefined> {
-  const { backend } = selected
+  const { backend, session } = selected
   const isNonceRight = equalConstantTime(await nonceOf(backend, seed), nonce)
   const messageDigest = await backend.sha256(message)
   const covered = { headerSegment, seed, messageDigest }
   const isDigestRight = equalConstantTime(await digestOf(backend, covered, signature), digest)
   if (!isNonceRight || !isDigestRight) return undefined
-  const signed = await signerOf(selected, signature, covered, reading)
+  const signed = await readSigner(signature, covered, session)
   return signed && { selected, header, message, messageDigest, seed, signer: signed.signer }
-}
-
-/** Step 7, S: who sent it; undefined where S is missing or not by whom it must be. */
-async function signerOf(
-  { session }: SelectedKey,
-  signature: Bytes,
-  covered: Covered,
-  { findSigner, signatureRequired }: Reading,
-): Promise<{ readonly signer: string | undefined } | undefined> {
-  if (signature.length === 0) {
-    const opener = session?.opener
-    // a session may have been opened under a policy that demanded less
-    const isMet = !signatureRequired || (opener !== undefined && (await findSigner(opener)) !== undefined)
-    return isMet ? { signer: opener } : undefined
-  }
-  const signer = await verify(signature, covered, (kid) =>
-    session && kid !== session.opener ? undefined : findSigner(kid),
-  )
-  return signer === undefined ? undefined : { signer }
 }
 
 /** Opens as far as step 7; undefined for every failure. */

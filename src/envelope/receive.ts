@@ -11,9 +11,11 @@ import type { EnvelopeEnd } from "./exporter.ts"
 import { Opened } from "./opened.ts"
 import { type Authentic, readEnvelope, type Reading } from "./read.ts"
 import { sealReply } from "./reply.ts"
+import { signerReader } from "./signer.ts"
+import type { SignerPolicy } from "./signers.ts"
 
 /** What a receiver expects, and the guard that decides. */
-export interface Receiving extends Omit<Reading, "isNear"> {
+export interface Receiving extends Omit<Reading, "isNear" | "readSigner">, SignerPolicy {
   readonly replay: ReplayGuard
 }
 
@@ -37,10 +39,12 @@ export interface Received {
  *
  * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
  */
-export async function receive(envelope: string, { replay, ...reading }: Receiving): Promise<Received> {
+export async function receive(envelope: string, receiving: Receiving): Promise<Received> {
+  const { replay } = receiving
   const nowMs = replay.now()
   const authentic = await readEnvelope(envelope, {
-    ...reading,
+    ...receiving,
+    readSigner: signerReader(receiving),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
   })
   const { header, seed, selected } = authentic

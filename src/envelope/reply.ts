@@ -77,8 +77,8 @@ async function readReply(terms: ReplyTerms, reply: string): Promise<Authentic> {
         : undefined,
     contextHash: () => contextHash,
     isNear: () => true,
-    signatureRequired: false,
-    findSigner: () => undefined,
+    // a reply is its reader's by its key: no signature is expected, and none believed
+    readSigner: (signature) => (signature.length === 0 ? { signer: undefined } : undefined),
   })
 }
 

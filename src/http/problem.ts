@@ -14,14 +14,24 @@ export const PROBLEM_TYPE = "application/problem+json"
 /** The name of a sealed refusal: `urn:sealwire:<name>`. */
 export type ProblemName = "stale" | "replayed" | "mismatch" | "unauthorized" | "forbidden" | "rate-limited"
 
-/** Their statuses and titles. */
-const SEALED: Readonly<Record<ProblemName, readonly [status: number, title: string]>> = {
-  stale: [400, "The message is too old, or from the future"],
-  replayed: [409, "The message was received before"],
-  mismatch: [400, "The message is for another method or path"],
-  unauthorized: [401, "Authentication is required"],
-  forbidden: [403, "Not allowed"],
-  "rate-limited": [429, "Too many requests"],
+/** Their statuses, which is all that a reader goes by. */
+const SEALED: Readonly<Record<ProblemName, number>> = {
+  stale: 400,
+  replayed: 409,
+  mismatch: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  "rate-limited": 429,
+}
+
+/** Their titles. */
+const TITLES: Readonly<Record<ProblemName, string>> = {
+  stale: "The message is too old, or from the future",
+  replayed: "The message was received before",
+  mismatch: "The message is for another method or path",
+  unauthorized: "Authentication is required",
+  forbidden: "Not allowed",
+  "rate-limited": "Too many requests",
 }
 
 const URN = "urn:sealwire:"
@@ -52,8 +62,7 @@ export function sealedProblem(
   members: Readonly<Record<string, number>> = {},
   headers: readonly HeaderPair[] = [],
 ): ResponseMessage {
-  const [status, title] = SEALED[name]
-  return problem(status, headers, { type: `${URN}${name}`, title, ...members })
+  return problem(SEALED[name], headers, { type: `${URN}${name}`, title: TITLES[name], ...members })
 }
 
 /** A sealed problem that only its status tells (RFC 9457 §4.2.1). */
@@ -93,7 +102,7 @@ export function readProblem({
     const members = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>
     const { type } = members
     const name = typeof type === "string" && type.startsWith(URN) ? type.slice(URN.length) : ""
-    if (!Object.hasOwn(SEALED, name) || SEALED[name as ProblemName][0] !== status) return undefined
+    if (!Object.hasOwn(SEALED, name) || SEALED[name as ProblemName] !== status) return undefined
     return { name: name as ProblemName, members }
   } catch {
     return undefined

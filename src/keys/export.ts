@@ -1,39 +1,15 @@
 /**
- * Exporting keys, in the forms that others read.
+ * Exporting keys, in the forms that others read; export-jwk.ts has the one that takes no backend.
  *
  * @module
  */
 
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
-import type { CryptoKeyLike, Jwk, PublicJwk } from "../crypto/backend.ts"
+import type { CryptoKeyLike } from "../crypto/backend.ts"
+import { isPrivate, membersOf } from "./export-jwk.ts"
 import { type Key, materialOf } from "./key.ts"
 import { encodePem } from "./pem.ts"
-
-const isPrivate = (key: Key): boolean => key.type === "private" || key.type === "signing"
-
-/** The members of a key, private ones where it is private. */
-async function membersOf(key: Key): Promise<PublicJwk> {
-  const { jwk, handle } = materialOf(key, key.type, "key")
-  if (!isPrivate(key)) return jwk
-  if (handle.toJwk) return handle.toJwk()
-  throw new SealwireError(
-    "ERR_KEY",
-    "this key is not extractable: import or generate it with `extractable: true`",
-  )
-}
-
-/**
- * Exports a key as a JWK (RFC 7517) that states its `alg`, `use` and `kid`.
- *
- * @throws `SealwireError` `ERR_KEY` when a private key is not extractable.
- */
-export async function exportJwk(key: Key): Promise<Jwk> {
-  const members = await membersOf(key)
-  const declared =
-    "modulusBits" in key ? { alg: "RSA-OAEP-256", use: "enc" } : { alg: key.algorithm, use: "sig" }
-  return { ...members, ...declared, kid: key.kid }
-}
 
 /** PKCS #8 or SPKI DER; private bytes are the caller's to wipe. */
 export async function exportDer(key: Key): Promise<Bytes> {

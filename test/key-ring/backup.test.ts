@@ -153,7 +153,7 @@ describe("a ring in a key service", () => {
     const { text = "" } = (await made.store.load("ring")) ?? {}
     const mallory = await service().create(TERMS.modulusBits)
     const changed = JSON.parse(text) as { keys: { kid: string; kept: { text: string } }[] }
-    const { exportJwk } = await import("../../src/keys/export.ts")
+    const { exportJwk } = await import("../../src/keys/export-jwk.ts")
     const [first] = changed.keys
     if (first) {
       first.kid = mallory.publicKey.kid

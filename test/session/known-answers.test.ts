@@ -6,6 +6,7 @@ import { encodeAscii } from "../../src/base/text.ts"
 import { contextHashOf } from "../../src/envelope/context.ts"
 import { claimIdOf } from "../../src/envelope/digest.ts"
 import { readEnvelope, type SelectedKey } from "../../src/envelope/read.ts"
+import { signerReader } from "../../src/envelope/signer.ts"
 import { keySelector } from "../../src/envelope/reader.ts"
 import { importPrivateKey, importSigningKey } from "../../src/keys.ts"
 import { openingMessage, sealOpening } from "../../src/session/handshake.ts"
@@ -23,8 +24,8 @@ const terms = { pins, origin, challenge, nowSeconds: 1_767_225_600 }
 const readKnownOffer = async () => (await readOffer(backend, session.offer, terms)).offer
 const secret = (): SecretBytes => new SecretBytes(backend, hex(session.secret))
 
-const anyone = { signatureRequired: false, findSigner: () => undefined, isNear: () => true } as const
-const reading = { ...anyone, maxMessageBytes: 4096 }
+const readSigner = signerReader({ signatureRequired: false, findSigner: () => undefined })
+const reading = { readSigner, isNear: () => true, maxMessageBytes: 4096 }
 const httpContext = () => contextHashOf(backend, hex(session.context))
 
 async function rsaKey(): Promise<SelectedKey | undefined> {
