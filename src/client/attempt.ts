@@ -5,6 +5,7 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { replyReader } from "../envelope/reply.ts"
 import { readProblem } from "../http/problem.ts"
@@ -168,6 +169,12 @@ async function exchange(
   }
 }
 
+function assertFits({ message: { length } }: Operation): void {
+  if (length <= MAX_MESSAGE_BYTES) return
+  const message = `the request is ${length} bytes, above the limit of ${MAX_MESSAGE_BYTES}`
+  throw new SealwireError("ERR_TOO_LARGE", message)
+}
+
 async function sealAndSend(
   operation: Operation,
   sender: Sender,
@@ -177,6 +184,7 @@ async function sealAndSend(
   let target: Target
   let end: EnvelopeEnd
   try {
+    assertFits(operation)
     target = await deadline.wait(sender.recipient.current())
     end = await target.seal(operation.message, Math.floor(sender.clock.nowMs() / 1000))
   } catch (error) {

@@ -5,7 +5,8 @@
  */
 
 import { assertOptions } from "../base/options.ts"
-import { seal } from "../envelope/seal.ts"
+import { readContext } from "../envelope/context.ts"
+import { sealerFor } from "../envelope/sealer.ts"
 import { enrolmentContext, type SigningKeyProof } from "../http/enrolment.ts"
 import { readOrigin } from "../http/wire.ts"
 import { exportJwk } from "../keys/export-jwk.ts"
@@ -43,9 +44,8 @@ export async function proveSigningKey(options: ProveSigningKeyOptions): Promise<
   assertOptions(options, "options", ["signingKey", "to", "origin", "principal"])
   const { signingKey, to, principal } = options
   materialOf(signingKey, "signing", "options.signingKey")
-  const context = enrolmentContext(readOrigin(options.origin, "options.origin"), principal)
-  return {
-    jwk: await exportJwk(signingKey.verifyingKey),
-    proof: await seal("", { to, context, signWith: signingKey }),
-  }
+  const context = readContext(enrolmentContext(readOrigin(options.origin, "options.origin"), principal))
+  const seal = sealerFor("sw1", { to, context, signWith: signingKey })
+  const { envelope: proof } = await seal(new Uint8Array(0))
+  return { jwk: await exportJwk(signingKey.verifyingKey), proof }
 }

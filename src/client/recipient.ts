@@ -5,10 +5,10 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-import { SealwireError } from "../base/errors.ts"
-import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
+import { encodeAscii } from "../base/text.ts"
+import { contextOf } from "../envelope/context.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
-import { sealerFor } from "../envelope/seal.ts"
+import { sealerFor } from "../envelope/sealer.ts"
 import { httpContext } from "../http/wire.ts"
 import type { PublicKey } from "../keys/key.ts"
 import type { KeySource } from "./keys.ts"
@@ -30,24 +30,15 @@ export interface Recipient {
   current(): Promise<Target>
 }
 
-const tooLarge = ({ length }: Bytes): SealwireError =>
-  new SealwireError(
-    "ERR_TOO_LARGE",
-    `the request is ${length} bytes, above the limit of ${MAX_MESSAGE_BYTES}`,
-  )
-
 /** The first of the server's keys. */
 export function keyRecipient(keys: KeySource, { origin, signWith }: Settings): Recipient {
-  const addressed = { context: httpContext(origin), ...(signWith && { signWith }) }
+  const context = contextOf(encodeAscii(httpContext(origin)))
   return {
     async current() {
       const to = (await keys.keys())[0] as PublicKey
-      const seal = sealerFor("sw1", { to, ...addressed })
+      const seal = sealerFor("sw1", { to, context, signWith })
       return {
-        async seal(message, issuedAtSeconds) {
-          if (message.length > MAX_MESSAGE_BYTES) throw tooLarge(message)
-          return seal(message, { issuedAtSeconds })
-        },
+        seal: (message, issuedAtSeconds) => seal(message, { issuedAtSeconds }),
         async refused(outerStatus) {
           // the server has no other way to say that the key is gone (§7); whoever forges this causes one fetch
           if (outerStatus !== 400) return undefined

@@ -6,7 +6,9 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { encodeAscii } from "../base/text.ts"
 import type { PublicJwk } from "../crypto/backend.ts"
+import { type Context, contextOf } from "../envelope/context.ts"
 import { httpContext, SESSIONS_PATH } from "../http/wire.ts"
 import { materialOf } from "../keys/key.ts"
 import { publicKeyOf } from "../keys/recipient.ts"
@@ -45,6 +47,7 @@ export interface SessionsTerms extends HandshakeTerms {
 /** The one session of a client, and those that follow it. */
 export class ClientSessions implements Recipient {
   readonly #terms: SessionsTerms
+  readonly #context: Context
   #live: Live | undefined
   #pending: Promise<Live> | undefined
   /** Ids that the server does not know any longer; another page may still keep them. */
@@ -52,6 +55,7 @@ export class ClientSessions implements Recipient {
 
   constructor(terms: SessionsTerms) {
     this.#terms = terms
+    this.#context = contextOf(encodeAscii(httpContext(terms.settings.origin)))
   }
 
   async current(): Promise<Target> {
@@ -173,7 +177,7 @@ export class ClientSessions implements Recipient {
 
   #targetOf(live: Live): Target {
     const { sessionId } = live.end
-    const context = httpContext(this.#terms.settings.origin)
+    const context = this.#context
     return {
       seal: (message, issuedAtSeconds) => sealInSession(live.end, { message, context }, { issuedAtSeconds }),
       refused: async (outerStatus) => {

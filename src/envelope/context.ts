@@ -15,18 +15,30 @@ export async function contextHashOf(backend: Backend, context: Bytes): Promise<s
   return encodeBase64url(await backend.sha256(concatPrefixed(label("context"), [context])))
 }
 
-/** The last text and its hash, which headers show to everyone: most callers have one context, and hashing it costs 3 µs each time. */
-let last: { readonly text: string; readonly hash: string } | undefined
+/** A context that nobody can change any more. */
+export interface Context {
+  readonly bytes: Bytes
+  /** `ctx`; hashed when it is known with which backend, and once. */
+  readonly hash: (backend: Backend) => MaybePromise<string>
+}
+
+/** The context of these bytes. */
+export function contextOf(bytes: Bytes): Context {
+  let known: string | undefined
+  return {
+    bytes,
+    hash: (backend) => known ?? contextHashOf(backend, bytes).then((hash) => (known = hash)),
+  }
+}
+
+/** The last text, as a context: most callers have one, its hash is public, and hashing it costs 3 µs each time. */
+let last: { readonly text: string; readonly context: Context } | undefined
 const LONGEST_KEPT = 1024
 
-/** Reads the option `context`: copied now, hashed when it is known with which backend. */
-export function readContext(context: string | Uint8Array): (backend: Backend) => MaybePromise<string> {
-  const known = last
-  if (known?.text === context) return () => known.hash
-  const bytes = copyBytes(context, "options.context")
-  return async (backend) => {
-    const hash = await contextHashOf(backend, bytes)
-    if (typeof context === "string" && context.length <= LONGEST_KEPT) last = { text: context, hash }
-    return hash
-  }
+/** Reads the option `context`. */
+export function readContext(given: string | Uint8Array): Context {
+  if (last?.text === given) return last.context
+  const context = contextOf(copyBytes(given, "options.context"))
+  if (typeof given === "string" && given.length <= LONGEST_KEPT) last = { text: given, context }
+  return context
 }

@@ -67,7 +67,7 @@ export async function open(envelope: string, options: OpenOptions): Promise<Open
     type: "sw1",
     maxMessageBytes: messageLimit(maxMessageBytes),
     select: keySelector(reader),
-    contextHash: readContext(context),
+    contextHash: readContext(context).hash,
     replay,
     ...signerPolicy(signedBy, knownSigners),
   })

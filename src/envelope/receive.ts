@@ -11,8 +11,7 @@ import type { EnvelopeEnd } from "./exporter.ts"
 import { Opened } from "./opened.ts"
 import { type Authentic, readEnvelope, type Reading } from "./read.ts"
 import { sealReply } from "./reply.ts"
-import { signerReader } from "./signer.ts"
-import type { SignerPolicy } from "./signers.ts"
+import { signerReader, type SignerPolicy } from "./signer.ts"
 
 /** What a receiver expects, and the guard that decides. */
 export interface Receiving extends Omit<Reading, "isNear" | "readSigner">, SignerPolicy {

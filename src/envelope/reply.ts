@@ -13,7 +13,6 @@ import { expand } from "../crypto/derive.ts"
 import { contextHashOf } from "./context.ts"
 import { type EnvelopeEnd, exportSecret } from "./exporter.ts"
 import { copyMessage } from "./message.ts"
-import { OpenedReply } from "./opened.ts"
 import { type Authentic, readEnvelope } from "./read.ts"
 import { type Fresh, writeEnvelope } from "./write.ts"
 
@@ -96,10 +95,4 @@ export async function replyReader(end: EnvelopeEnd): Promise<(reply: string) => 
     answered = true
     return authentic
   }
-}
-
-/** The same for an application: what was read, as an {@link OpenedReply}. */
-export async function replyOpener(end: EnvelopeEnd): Promise<(reply: string) => Promise<OpenedReply>> {
-  const read = await replyReader(end)
-  return async (reply) => new OpenedReply(await read(reply))
 }

@@ -4,16 +4,15 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
 import { assertOptions } from "../base/options.ts"
-import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
+import type { PublicKey, SigningKey } from "../keys/key.ts"
 import { readContext } from "./context.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
-import type { EnvelopeType } from "./header.ts"
 import { copyMessage, messageLimit } from "./message.ts"
+import { replyOpener } from "./open-reply.ts"
 import type { OpenedReply } from "./opened.ts"
-import { replyOpener } from "./reply.ts"
-import { type Fresh, writeEnvelope, type Writing } from "./write.ts"
+import { sealerFor } from "./sealer.ts"
+import type { Fresh } from "./write.ts"
 
 /** Options of {@link seal} and {@link sealRequest}. */
 export interface SealOptions {
@@ -44,37 +43,6 @@ export interface SealedRequest {
 
 const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
 
-/** To whom, for what, and by whom. */
-export type Addressed = Pick<SealOptions, "to" | "context" | "signWith">
-
-/** Seals bytes that belong to the writer; `given` as for `writeEnvelope`. */
-export type Sealer = (message: Bytes, given?: Partial<Fresh>) => Promise<EnvelopeEnd>
-
-/**
- * Reads for whom to seal now, and gives the function that does it, under any type whose key is wrapped.
- *
- * @throws `TypeError` naming the option.
- */
-export function sealerFor(type: EnvelopeType, { to, context = "", signWith }: Addressed): Sealer {
-  const { backend, handle } = materialOf(to, "public", "options.to")
-  if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
-  const contextHash = readContext(context)
-  const { kid } = to
-  return async (message, given) => {
-    const writing: Writing = {
-      backend,
-      type,
-      kid,
-      contextHash: await contextHash(backend),
-      message,
-      signWith,
-      contentKey: async (key) => ({ key, encryptedKey: await handle.wrap(key) }),
-    }
-    const { envelope, seed } = await writeEnvelope(writing, given)
-    return { backend, envelope, seed, kid }
-  }
-}
-
 /** Seals, and keeps what the reply needs; `given` as for `writeEnvelope`. */
 export async function sealTo(
   message: string | Uint8Array,
@@ -82,7 +50,8 @@ export async function sealTo(
   given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   assertOptions(options, "options", OPTIONS)
-  const seal = sealerFor("sw1", options)
+  const { to, context = "", signWith } = options
+  const seal = sealerFor("sw1", { to, context: readContext(context), signWith })
   // copied, as the context is, before the first await
   return seal(copyMessage(message, messageLimit(options.maxMessageBytes)), given)
 }

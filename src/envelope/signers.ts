@@ -7,16 +7,10 @@
 import { SealwireError } from "../base/errors.ts"
 import { describe } from "../base/text.ts"
 import { materialOf, type VerifyingKey } from "../keys/key.ts"
-import type { FindSigner } from "./signature.ts"
+import type { FindSigner, SignerPolicy } from "./signer.ts"
 
 /** Keys, or the way to find one by its thumbprint. */
 export type KnownSigners = readonly VerifyingKey[] | ((kid: string) => Promise<VerifyingKey | undefined>)
-
-/** What step 7 of §3.4 needs to know. */
-export interface SignerPolicy {
-  readonly signatureRequired: boolean
-  readonly findSigner: FindSigner
-}
 
 function byThumbprint(keys: readonly VerifyingKey[], name: string): Map<string, VerifyingKey> {
   for (const key of keys) materialOf(key, "verifying", name)

@@ -21,7 +21,8 @@ import { envelopeCharacters, maxEnvelopeCharacters } from "./layout.ts"
 import type { Authentic } from "./read.ts"
 import { assertGuard, keySelector } from "./reader.ts"
 import { receive } from "./receive.ts"
-import { type Addressed, sealerFor } from "./seal.ts"
+import type { SealOptions } from "./seal.ts"
+import { sealerFor } from "./sealer.ts"
 import { signatureBytes } from "./signature.ts"
 import { type KnownSigners, signerPolicy } from "./signers.ts"
 import type { Fresh } from "./write.ts"
@@ -109,7 +110,7 @@ function parseMetadata(message: Bytes): StreamMetadata {
  */
 export function headCharacters(
   metadata: Bytes,
-  { to, signWith }: Pick<Addressed, "to" | "signWith">,
+  { to, signWith }: Pick<SealOptions, "to" | "signWith">,
 ): number {
   materialOf(to, "public", "options.to")
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
@@ -118,10 +119,15 @@ export function headCharacters(
 }
 
 /** Reads for whom to seal now, and gives the function that seals a head; `given` as for `writeEnvelope`. */
-export function headSealer(
-  addressed: Addressed,
-): (metadata: Bytes, given?: Partial<Fresh>) => Promise<StreamEnd> {
-  const seal = sealerFor("sw1-stream", addressed)
+export function headSealer({
+  to,
+  context = "",
+  signWith,
+}: Pick<SealOptions, "to" | "context" | "signWith">): (
+  metadata: Bytes,
+  given?: Partial<Fresh>,
+) => Promise<StreamEnd> {
+  const seal = sealerFor("sw1-stream", { to, context: readContext(context), signWith })
   return async (metadata, given) => {
     const { backend, envelope, seed } = await seal(metadata, given)
     return { backend, envelope, key: await streamKey(backend, envelope, seed) }
@@ -152,7 +158,7 @@ export function headOpener(
     type: "sw1-stream",
     maxMessageBytes: MAX_METADATA_BYTES,
     select: keySelector(reader),
-    contextHash: readContext(context),
+    contextHash: readContext(context).hash,
     replay: replay ?? dangerouslyAcceptReplays,
     ...signerPolicy(signedBy, knownSigners),
   } as const

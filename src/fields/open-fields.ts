@@ -111,7 +111,7 @@ export async function receiveFields(
     ...signerPolicy(signedBy, knownSigners),
   } as const
   const { rest, envelope } = part(document)
-  const contextHash = readContext(fieldsContext(outer, rest))
+  const contextHash = readContext(fieldsContext(outer, rest)).hash
   const received = await receive(envelope, { ...terms, contextHash })
   const sealed = restore(rest, parseSealed(received.authentic.message))
   assertExpected(rest, sealed, expected)

@@ -10,8 +10,9 @@ import { parseJson } from "../base/json.ts"
 import type { JsonObject } from "../base/json-value.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { Backend, Jwk } from "../crypto/backend.ts"
-import { isSignedBy, parseJws, signJws } from "./jws.ts"
 import { materialOf, type SigningKey } from "./key.ts"
+import { isSignedBy, parseJws } from "./read-jws.ts"
+import { signJws } from "./sign-jws.ts"
 import { verifyingKeyOf } from "./signer.ts"
 
 /** `typ`. */

@@ -8,7 +8,7 @@ import type { ApiKeys } from "../api-keys/api-keys.ts"
 import { SealwireError } from "../base/errors.ts"
 import { assertFunction, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
-import type { SignerPolicy } from "../envelope/signers.ts"
+import type { SignerPolicy } from "../envelope/signer.ts"
 import type {
   AuthenticateOptions,
   AuthenticateToken,

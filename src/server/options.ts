@@ -159,7 +159,7 @@ function readReceiving(
       const key = select(kid)
       return key && gate(key)
     },
-    contextHash: (backend) => readContext(httpContext(origin))(backend),
+    contextHash: (backend) => readContext(httpContext(origin)).hash(backend),
     replay,
     ...withEnrolled(signerPolicy(signedBy, knownSigners), authenticate?.signingKeys),
   }

@@ -7,8 +7,7 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import type { Backend } from "../crypto/backend.ts"
-import { copyBytes } from "../base/text.ts"
-import { readContext } from "../envelope/context.ts"
+import type { Context } from "../envelope/context.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { type Fresh, writeEnvelope, type Writing } from "../envelope/write.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
@@ -35,7 +34,7 @@ const TYPES = { message: "sw1-session", channel: "sw1-channel" } as const
 export interface SessionMessage {
   /** The sealer's own. */
   readonly message: Bytes
-  readonly context: string | Uint8Array
+  readonly context: Context
   readonly signWith?: SigningKey | undefined
   /** Default: `"message"`. A channel is opened by a message of type `sw1-channel`, in both modes. */
   readonly use?: SessionUse
@@ -50,7 +49,7 @@ async function derived(
     backend,
     type: TYPES[use],
     kid: sessionId,
-    contextHash: await readContext(context)(backend),
+    contextHash: await context.hash(backend),
     message,
     signWith,
     contentKey: async (_, nonce) => ({ key: await secret.expand(use, nonce), encryptedKey: NO_KEY }),
@@ -62,12 +61,11 @@ function wrapped(
   { message, context, signWith }: SessionMessage,
 ): Writing {
   const { handle } = materialOf(key, "public", "key")
-  const bytes = copyBytes(context, "options.context")
   return {
     backend,
     type: "sw1",
     kid: key.kid,
-    contextHash: (nonce) => eachContextHash(backend, secret, bytes, nonce),
+    contextHash: (nonce) => eachContextHash(backend, secret, context.bytes, nonce),
     message,
     signWith,
     contentKey: async (fresh) => ({ key: fresh, encryptedKey: await handle.wrap(fresh) }),

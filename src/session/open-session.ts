@@ -13,7 +13,8 @@ import { describe } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { copyMessage, messageLimit } from "../envelope/message.ts"
-import { replyOpener } from "../envelope/reply.ts"
+import { readContext } from "../envelope/context.ts"
+import { replyOpener } from "../envelope/open-reply.ts"
 import type { SealedRequest } from "../envelope/seal.ts"
 import { materialOf, type SigningKey } from "../keys/key.ts"
 import { sayHello } from "./handshake.ts"
@@ -112,7 +113,11 @@ async function sealWithin(
     throw new SealwireError("ERR_NO_SESSION", "the session has ended: open another")
   }
   const issuedAtSeconds = Math.floor(nowMs / 1000)
-  return sealInSession(end, { message: bytes, context: options.context ?? "" }, { issuedAtSeconds })
+  return sealInSession(
+    end,
+    { message: bytes, context: readContext(options.context ?? "") },
+    { issuedAtSeconds },
+  )
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import { type Clock, systemClock } from "../base/clock.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
-import { copyBytes, describe } from "../base/text.ts"
+import { describe } from "../base/text.ts"
 import { readContext } from "../envelope/context.ts"
 import { messageLimit } from "../envelope/message.ts"
 import type { Opened } from "../envelope/opened.ts"
@@ -240,16 +240,17 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     async openMessage(envelope, terms) {
       assertOptions(terms, "options", [...READER_OPTIONS, "context", "maxMessageBytes"])
-      const { origin, replay, signedBy, knownSigners, context = "", maxMessageBytes } = terms
+      const { origin, replay, signedBy, knownSigners, maxMessageBytes } = terms
       assertOrigin(origin)
       assertGuard(replay)
+      const context = readContext(terms.context ?? "")
       const received = await receive(
         envelope,
-        receivingIn({ manager, origin, context: copyBytes(context, "options.context") }, envelope, {
+        receivingIn({ manager, origin, context: context.bytes }, envelope, {
           type: "sw1",
           maxMessageBytes: messageLimit(maxMessageBytes),
           select: () => undefined,
-          contextHash: readContext(context),
+          contextHash: context.hash,
           replay,
           ...signerPolicy(signedBy, knownSigners),
         }),

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest"
 import { backend } from "#backend"
 
 import { encodeAscii } from "../../src/base/text.ts"
+import { contextOf } from "../../src/envelope/context.ts"
 import type { EnvelopeEnd } from "../../src/envelope/exporter.ts"
 import { replyReader } from "../../src/envelope/reply.ts"
 import { parseResponse, type ResponseMessage, serializeRequest } from "../../src/http/message.ts"
@@ -63,7 +64,7 @@ interface Draft {
 async function sealIn(end: ClientEnd, draft: Draft = {}): Promise<{ sealed: EnvelopeEnd; request: Request }> {
   const { method = "POST", path = "/transfers", body = "{}", signWith, use } = draft
   const message = serializeRequest({ headers: [], method, path, body: encodeAscii(body) })
-  const context = httpContext(ORIGIN)
+  const context = contextOf(encodeAscii(httpContext(ORIGIN)))
   const sealed = await sealInSession(end, { message, context, signWith, ...(use && { use }) })
   const { envelope } = sealed
   const request =

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { backend } from "#backend"
 
 import { encodeAscii } from "../../src/base/text.ts"
-import { contextHashOf } from "../../src/envelope/context.ts"
+import { contextHashOf, contextOf } from "../../src/envelope/context.ts"
 import { claimIdOf } from "../../src/envelope/digest.ts"
 import { readEnvelope, type SelectedKey } from "../../src/envelope/read.ts"
 import { signerReader } from "../../src/envelope/signer.ts"
@@ -77,7 +77,7 @@ describe("the known answers of sessions", () => {
     const end = { backend, sessionId: session.sid, wrap: "once", key, secret: secret() } as const
     const iv = new Uint8Array(Buffer.from(envelope.split(".")[2] ?? "", "base64url"))
     const given = { seed: hex(seed), iv, issuedAtSeconds: 1_767_225_602 }
-    const context = hex(session.context)
+    const context = contextOf(hex(session.context))
     const sealed = await sealInSession(end, { message: hex(plaintext), context }, given)
     expect(sealed.envelope).toBe(envelope)
     const id = "KfXaC1AQFw186ZN9Lszhog"

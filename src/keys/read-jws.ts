@@ -1,15 +1,15 @@
 /**
- * Compact JWS (RFC 7515 §7.1): three segments, canonical base64url, a signature of 64 bytes. What its header must say is
- * decided by whoever reads it: envelope/signature.ts (docs/protocol.md §3.3) and statement.ts (§6, §7).
+ * Reading a compact JWS (RFC 7515 §7.1): three segments, canonical base64url, a signature of 64 bytes. What its header must say is
+ * decided by whoever reads it: envelope/signer.ts (docs/protocol.md §3.3) and statement.ts (§6, §7).
  *
  * @module
  */
 
-import { decodeBase64url, encodeBase64url } from "#base64url"
+import { decodeBase64url } from "#base64url"
 
 import type { Bytes } from "../base/bytes.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
-import { materialOf, type SigningKey, type VerifyingKey } from "./key.ts"
+import { materialOf, type VerifyingKey } from "./key.ts"
 
 /** A JWS taken apart; nothing about it is verified. */
 export interface Jws {
@@ -31,13 +31,6 @@ export function parseJws(text: string): Jws | undefined {
   const headerText = headerBytes && decodeUtf8(headerBytes)
   if (!headerText || !payloadBytes || !signature) return undefined
   return { header: headerText, payload: payloadBytes, signed: encodeAscii(`${header}.${payload}`), signature }
-}
-
-/** Signs `header` and `payload`. */
-export async function signJws(key: SigningKey, header: string, payload: Bytes): Promise<string> {
-  const { handle } = materialOf(key, "signing", "key")
-  const signed = `${encodeBase64url(encodeAscii(header))}.${encodeBase64url(payload)}`
-  return `${signed}.${encodeBase64url(await handle.sign(encodeAscii(signed)))}`
 }
 
 /** Whether `key` made the signature. A platform may also throw, for a signature or a key that cannot be. */
