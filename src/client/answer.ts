@@ -50,7 +50,8 @@ interface Carried {
   readonly rest?: ReadableStream<Uint8Array>
 }
 
-const streamedAnswer = (): Promise<typeof import("./streamed-answer.ts")> => import("./streamed-answer.ts")
+/** Loaded with the first answer of its kind, so that a page whose answers come whole does not pay for it. */
+const streamedAnswer = () => import("./streamed-answer.ts")
 
 /** Finds the reply in an answer. */
 async function carriedBy(response: Response, { maxResponseBytes, onBytes }: AnswerReading): Promise<Carried> {

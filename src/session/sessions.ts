@@ -243,19 +243,16 @@ export function createSessions(options: SessionsOptions): Sessions {
       const { origin, replay, signedBy, knownSigners, maxMessageBytes } = terms
       assertOrigin(origin)
       assertGuard(replay)
-      const context = readContext(terms.context ?? "")
-      const received = await receive(
-        envelope,
-        receivingIn({ manager, origin, context: context.bytes }, envelope, {
-          type: "sw1",
-          maxMessageBytes: messageLimit(maxMessageBytes),
-          select: () => undefined,
-          contextHash: context.hash,
-          replay,
-          ...signerPolicy(signedBy, knownSigners),
-        }),
-      )
-      return received.admit()
+      const { bytes: context, hash: contextHash } = readContext(terms.context ?? "")
+      const reading = receivingIn({ manager, origin, context }, envelope, {
+        type: "sw1",
+        maxMessageBytes: messageLimit(maxMessageBytes),
+        select: () => undefined,
+        contextHash,
+        replay,
+        ...signerPolicy(signedBy, knownSigners),
+      })
+      return (await receive(envelope, reading)).admit()
     },
     end: async (id) => store.end(id),
     endAll: async (principal) => store.endAll(principal),

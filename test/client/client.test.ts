@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 
+import { MAX_MESSAGE_BYTES } from "../../src/base/limits.ts"
 import { createClient } from "../../src/client.ts"
 import { generateSigningKeyPair } from "../../src/keys/signer.ts"
 import { createWorld, envelopeOf, ORIGIN, serverKey } from "../support/client-world.ts"
@@ -81,6 +82,19 @@ test.each(["GET", "HEAD"])("refuses a %s that is too long for the header, and na
   )
   expect(error).toMatchObject({ code: "ERR_TOO_LARGE", message: expect.stringContaining("use POST") })
   expect(world.sent).toEqual([])
+})
+
+test("refuses a request above 16 MiB before it asks for a key, and says which", async () => {
+  const world = await createWorld()
+  const body = new Uint8Array(MAX_MESSAGE_BYTES)
+  const headers = { "x-request-id": "a1" }
+  const error = await errorOf(world.client.fetch("/files", { method: "POST", body, headers }))
+  expect(error).toMatchObject({
+    code: "ERR_TOO_LARGE",
+    requestId: "a1",
+    message: expect.stringMatching(/above the limit of 16777216$/),
+  })
+  expect([world.sent.length, world.directoryFetches()]).toEqual([0, 0])
 })
 
 test.each([200, 204, 304, 403, 404, 409, 500])("hands out the application's own %i", async (status) => {
