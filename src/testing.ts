@@ -1,5 +1,5 @@
 /**
- * `sealwire/testing`: contract suites for authors of stores and backends, for any test runner, and a clock that a test sets.
+ * `sealwire/testing`: contract suites for authors of stores, backends and adapters, for any test runner, and a clock that a test sets.
  *
  * @module
  */
@@ -12,6 +12,15 @@ export type { ApiKeyRecord, ApiKeyStore } from "./api-keys/record.ts"
 export type { Clock } from "./base/clock.ts"
 export type { Bytes } from "./base/bytes.ts"
 export { apiKeyStoreContract, type ApiKeyStoreContractOptions } from "./contracts/api-key-store.ts"
+export { adapterContract } from "./contracts/adapter.ts"
+export type {
+  AdapterApp,
+  AdapterContractOptions,
+  AdapterRequest,
+  AdapterResponse,
+  PlatformFetch,
+  RunningAdapter,
+} from "./contracts/adapter-wire.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
 export { keyRingStoreContract, type KeyRingStoreContractOptions } from "./contracts/key-ring-store.ts"
