@@ -18,5 +18,7 @@ export const deno = [
   "--quiet",
 ]
 
+export const workerd = [join(installed, "@cloudflare/workerd-linux-64/bin/workerd")]
+
 /** @param {string[]} command */
 export const isInstalled = ([program = ""]) => existsSync(program)

@@ -9,8 +9,9 @@ import { join } from "node:path"
 import { build } from "esbuild"
 
 import { withPacked } from "./packed.js"
-import { bun, deno, isInstalled, node } from "./programs.js"
+import { bun, deno, isInstalled, node, workerd } from "./programs.js"
 import { root, run } from "./run.js"
+import { askWorker } from "./workers.js"
 
 /** @typedef {{ command: string[], backend: "node" | "web" }} Runtime */
 
@@ -58,27 +59,40 @@ async function writeProbe(project) {
 }
 
 let failures = 0
+
+/**
+ * @param {string} name
+ * @param {string[]} command
+ * @param {() => Promise<string>} test Gives what it found.
+ */
+async function inRuntime(name, command, test) {
+  if (!isInstalled(command)) {
+    const required = process.env["SEALWIRE_TEST_ALL"] === "1"
+    if (required) failures++
+    console.log(
+      `${required ? "FAILED" : "SKIPPED"}: ${name} is not installed; npm ci --prefix tools/runtimes`,
+    )
+    return
+  }
+  try {
+    console.log(`${name.padEnd(12)} ${await test()}`)
+  } catch (error) {
+    failures++
+    console.log(`FAILED: ${name}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
 await withPacked(async ({ project }) => {
   const [suite, probe] = [await writeSuite(project), await writeProbe(project)]
   for (const [name, { command, backend }] of Object.entries(runtimes)) {
-    const [program = "", ...args] = command
-    if (!isInstalled(command)) {
-      const required = process.env["SEALWIRE_TEST_ALL"] === "1"
-      if (required) failures++
-      console.log(
-        `${required ? "FAILED" : "SKIPPED"}: ${name} is not installed; npm ci --prefix tools/runtimes`,
-      )
-      continue
-    }
-    try {
+    await inRuntime(name, command, async () => {
+      const [program = "", ...args] = command
       const chosen = (await run(program, [...args, probe], { cwd: project })).trim()
       if (chosen !== backend) throw new Error(`chose the backend "${chosen}", not "${backend}"`)
       const outcome = (await run(program, [...args, suite], { cwd: project })).trim()
-      console.log(`${name.padEnd(12)} ${backend.padEnd(4)} ${outcome}`)
-    } catch (error) {
-      failures++
-      console.log(`FAILED: ${name}: ${error instanceof Error ? error.message : String(error)}`)
-    }
+      return `${backend.padEnd(4)} ${outcome}`
+    })
   }
+  await inRuntime("workerd", workerd, async () => `web  ${await askWorker(project, workerd[0] ?? "")}`)
 })
 process.exitCode = failures === 0 ? 0 : 1

@@ -50,8 +50,14 @@ export function bareJwk(jwk: PublicJwk): JsonWebKey {
   return rest
 }
 
+/** The members that a key has; workerd also names some that it has not. */
+async function membersOf(key: CryptoKey): Promise<JsonWebKey> {
+  const jwk = await subtle().exportKey("jwk", key)
+  return Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== undefined))
+}
+
 async function exportPrivate(key: CryptoKey): Promise<PrivateJwk> {
-  const { ext, key_ops, alg, ...members } = await subtle().exportKey("jwk", key)
+  const { ext, key_ops, alg, ...members } = await membersOf(key)
   return members as PrivateJwk
 }
 
@@ -78,6 +84,6 @@ export function signHandle(key: CryptoKey, algorithm: SignatureAlgorithm): SignH
 
 /** Reads a `CryptoKey` as a JWK; rejects when it is not extractable. */
 export async function decodeCryptoKey(key: CryptoKeyLike): Promise<Jwk> {
-  const { ext, ...members } = await subtle().exportKey("jwk", key as CryptoKey)
+  const { ext, ...members } = await membersOf(key as CryptoKey)
   return members as Jwk
 }
