@@ -18,6 +18,7 @@ export type {
   AuthenticateToken,
   AuthenticationDetails,
   AuthenticationFailure,
+  EnrolledSigner,
   Principal,
 } from "./server/principal.ts"
 export {
@@ -26,12 +27,6 @@ export {
   type SigningKeys,
   type SigningKeysOptions,
 } from "./server/signing-keys.ts"
-export {
-  type EnrolledSigner,
-  memorySigningKeyStore,
-  type SigningKeyRecord,
-  type SigningKeyStore,
-} from "./server/signing-key-store.ts"
 export type { EdgeOptions } from "./server/edge.ts"
 export type { Circumstances, EndpointEvent, Happening, OnEndpointEvent } from "./server/events.ts"
 export type { Handler, RequestDetails } from "./server/exchange.ts"
@@ -59,3 +54,5 @@ export type { RefusalReason } from "./server/refusal-error.ts"
 export type { SecurityHeaders } from "./server/security-headers.ts"
 export type { Peer } from "./server/source.ts"
 export type { Limiter, LimiterState, WindowOptions } from "./server/window-limiter.ts"
+export { memorySigningKeyStore } from "./signing-keys/memory-store.ts"
+export type { SigningKeyRecord, SigningKeyStore } from "./signing-keys/record.ts"

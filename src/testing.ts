@@ -26,8 +26,12 @@ export { type BackendCapability, backendContract, type BackendContractOptions } 
 export { keyRingStoreContract, type KeyRingStoreContractOptions } from "./contracts/key-ring-store.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
 export { sessionStoreContract, type SessionStoreContractOptions } from "./contracts/session-store.ts"
+export {
+  signingKeyStoreContract,
+  type SigningKeyStoreContractOptions,
+} from "./contracts/signing-key-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
-export type { Backend, MaybePromise } from "./crypto/backend.ts"
+export type { Backend, Jwk, MaybePromise } from "./crypto/backend.ts"
 export type { KeyRingStore, KeyRingText, StoredText } from "./key-ring/store.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"
@@ -40,6 +44,7 @@ export type {
   SessionSummary,
   StoredSession,
 } from "./session/session-store.ts"
+export type { SigningKeyRecord, SigningKeyStore } from "./signing-keys/record.ts"
 
 /** The backend of this platform: what keys use unless they are given another. */
 export const platformBackend: Backend = backend

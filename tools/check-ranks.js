@@ -25,6 +25,7 @@ const seeds = {
   "rank-replay": { "replay/guard.ts": `import "../envelope/header.ts"`, "envelope/header.ts": "" },
   "rank-envelope": { "envelope/seal.ts": `import "../http/message.ts"`, "http/message.ts": "" },
   "rank-api-keys": { "api-keys/record.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
+  "rank-signing-keys": { "signing-keys/record.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
   "rank-stores": { "stores/redis.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
   "no-cycles": {
     "keys/jwk.ts": `import type { B } from "./pem.ts"\nexport type A = B`,

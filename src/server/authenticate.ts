@@ -14,10 +14,10 @@ import type {
   AuthenticateToken,
   AuthenticationDetails,
   AuthenticationFailure,
+  EnrolledSigner,
   Principal,
 } from "./principal.ts"
 import type { Route } from "./routes.ts"
-import type { EnrolledSigner } from "./signing-key-store.ts"
 
 /** The outcome for one request. */
 export type Authentication =

@@ -6,8 +6,8 @@
 
 import type { ApiKeyFailure, ApiKeys } from "../api-keys/api-keys.ts"
 import type { MaybePromise } from "../crypto/backend.ts"
+import type { VerifyingKey } from "../keys/key.ts"
 import type { Level } from "./routes.ts"
-import type { EnrolledSigner } from "./signing-key-store.ts"
 
 /** Who a request is proven to be by. */
 export interface Principal {
@@ -16,6 +16,13 @@ export interface Principal {
   /** What proved it. */
   readonly kind: "api-key" | "signing-key" | "token"
   /** What it may do. */
+  readonly scopes: readonly string[]
+}
+
+/** A signing key that has been enrolled and not revoked. */
+export interface EnrolledSigner {
+  readonly key: VerifyingKey
+  readonly principal: string
   readonly scopes: readonly string[]
 }
 

@@ -19,8 +19,8 @@ import type { PrivateKey, VerifyingKey } from "../keys/key.ts"
 import type { ReadableKeyRing } from "../keys/ring.ts"
 import { importVerifyingKey } from "../keys/signer.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
-import type { Principal } from "./principal.ts"
-import type { EnrolledSigner, SigningKeyRecord, SigningKeyStore } from "./signing-key-store.ts"
+import type { SigningKeyRecord, SigningKeyStore } from "../signing-keys/record.ts"
+import type { EnrolledSigner, Principal } from "./principal.ts"
 
 /** Options of {@link createSigningKeys}. */
 export interface SigningKeysOptions {

@@ -5,27 +5,21 @@
  */
 
 import type { ApiKeyRecord, ApiKeyStore } from "../api-keys/record.ts"
-import { SealwireError } from "../base/errors.ts"
 import { assertOptions } from "../base/options.ts"
-import { withoutSecrets } from "./client-error.ts"
-import { type PostgresClient, queryOf } from "./postgres-client.ts"
+import type { PostgresClient } from "./postgres-client.ts"
+import {
+  askerOf,
+  endRecord,
+  literal,
+  migrateRecords,
+  moment,
+  readMoment,
+  type StoreName,
+} from "./postgres-records.ts"
 import { type PostgresTable, qualified } from "./postgres-sql.ts"
 
 const DEFAULT_TABLE = "sealwire_api_keys"
-const LAST_MS = Number.MAX_SAFE_INTEGER
-
-/** A text as SQL, in hexadecimal: nothing in it can end the literal. */
-function literal(text: string): string {
-  const hex = Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0"))
-  return `convert_from(decode('${hex.join("")}', 'hex'), 'UTF8')`
-}
-
-/** A whole number as SQL. */
-function moment(value: number | undefined): string {
-  if (value === undefined) return "NULL"
-  if (!Number.isSafeInteger(value)) throw new RangeError("a time must be whole milliseconds")
-  return `${value}::bigint`
-}
+const NAME: StoreName = { store: "API key store", migrate: "migrateApiKeys" }
 
 function tableOf(options: PostgresTable): string {
   assertOptions(options, "options", ["table", "schema"])
@@ -50,37 +44,19 @@ export function postgresApiKeySchema(options: PostgresTable = {}): string {
 `
 }
 
-const NOT_MIGRATED = "42P01"
-
-function unanswered(error: unknown): SealwireError {
-  const { code } = (error ?? {}) as { readonly code?: unknown }
-  const reason =
-    code === NOT_MIGRATED ? "has no table: run migrateApiKeys(client) once" : "could not be asked"
-  return new SealwireError("ERR_STORE", `the API key store ${reason}`, { cause: withoutSecrets(error) })
-}
-
 /**
  * Makes the table of {@link postgresApiKeyStore}, unless it is there. Several processes may do so at once.
  *
  * @throws `SealwireError` `ERR_STORE` when the server does not; `TypeError` as {@link postgresApiKeySchema}.
  */
 export async function migrateApiKeys(client: PostgresClient, options: PostgresTable = {}): Promise<void> {
-  const schema = postgresApiKeySchema(options)
-  // one text, so one transaction; the lock, because two that create the same at once fail
-  const lock = "SELECT pg_advisory_xact_lock(hashtext('sealwire migrate'));"
-  await queryOf(client)(`${lock}\n${schema}`).catch((error: unknown) => {
-    throw unanswered(error)
-  })
+  await migrateRecords(client, postgresApiKeySchema(options), NAME)
 }
-
-const readMoment = (value: unknown): number | undefined =>
-  value === null || value === undefined ? undefined : Number(value)
 
 function readRow(row: unknown): ApiKeyRecord {
   const columns = row as Readonly<Record<string, unknown>>
   const { id, hash, principal } = columns as Readonly<Record<"id" | "hash" | "principal", string>>
   const scopes = JSON.parse(String(columns["scopes"])) as string[]
-  // clients give a bigint as text, as a number or as a BigInt
   const createdAtMs = Number(columns["created_at_ms"])
   const endsAtMs = readMoment(columns["ends_at_ms"])
   return {
@@ -117,14 +93,7 @@ function readRow(row: unknown): ApiKeyRecord {
  */
 export function postgresApiKeyStore(client: PostgresClient, options: PostgresTable = {}): ApiKeyStore {
   const table = tableOf(options)
-  const query = queryOf(client)
-  const ask = async (sql: string): Promise<readonly unknown[]> => {
-    try {
-      return await query(sql)
-    } catch (error) {
-      throw unanswered(error)
-    }
-  }
+  const ask = askerOf(client, NAME)
   return {
     async add({ id, hash, principal, scopes, createdAtMs, endsAtMs, lastUsedAtMs }) {
       const texts = [id, hash, principal, JSON.stringify(scopes)].map(literal)
@@ -140,13 +109,7 @@ export function postgresApiKeyStore(client: PostgresClient, options: PostgresTab
       const where = principal === undefined ? "" : ` WHERE principal = ${literal(principal)}`
       return (await ask(`SELECT * FROM ${table}${where}`)).map(readRow)
     },
-    async end(id, endsAtMs) {
-      const sooner = `least(coalesce(ends_at_ms, ${LAST_MS}), ${moment(endsAtMs)})`
-      const [row] = await ask(
-        `UPDATE ${table} SET ends_at_ms = ${sooner} WHERE id = ${literal(id)} RETURNING ends_at_ms`,
-      )
-      return row === undefined ? undefined : Number((row as { ends_at_ms: unknown }).ends_at_ms)
-    },
+    end: (id, endsAtMs) => endRecord(ask, table, { column: "id", value: id }, endsAtMs),
     async touch(id, usedAtMs) {
       const later = `greatest(coalesce(last_used_at_ms, 0), ${moment(usedAtMs)})`
       await ask(`UPDATE ${table} SET last_used_at_ms = ${later} WHERE id = ${literal(id)}`)

@@ -34,6 +34,11 @@ export {
   postgresSessionStore,
   type PostgresSessionTable,
 } from "./postgres-sessions.ts"
+export {
+  migrateSigningKeys,
+  postgresSigningKeySchema,
+  postgresSigningKeyStore,
+} from "./postgres-signing-keys.ts"
 export type { KeyRingStore, KeyRingText, StoredText } from "../key-ring/store.ts"
 export { migrateKeyRing, postgresKeyRingSchema, postgresKeyRingStore } from "./postgres-key-ring.ts"
 export type { PostgresTable } from "./postgres-sql.ts"

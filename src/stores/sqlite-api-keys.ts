@@ -5,28 +5,9 @@
  */
 
 import type { ApiKeyRecord, ApiKeyStore } from "../api-keys/record.ts"
-import { SealwireError } from "../base/errors.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
-import { describe } from "../base/text.ts"
-import { setUpConnection } from "./sqlite-connection.ts"
+import { assertKeyDatabase, openStatements, readMoment, type SqliteKeyDatabase } from "./sqlite-records.ts"
 import { quote } from "./sqlite-schema.ts"
-
-/** A value in a column. */
-export type SqliteValue = string | number | null
-
-/** A prepared statement, as far as the store of API keys uses it. */
-export interface SqliteKeyStatement {
-  run(...values: SqliteValue[]): { changes: number | bigint }
-  /** The first row, with a value for each column, or nothing. */
-  get(...values: SqliteValue[]): unknown
-  all(...values: SqliteValue[]): unknown[]
-}
-
-/** An open database of node:sqlite, better-sqlite3 or bun:sqlite. */
-export interface SqliteKeyDatabase {
-  exec(sql: string): unknown
-  prepare(sql: string): SqliteKeyStatement
-}
 
 /** Options of {@link sqliteApiKeyStore}. */
 export interface SqliteApiKeyStoreOptions {
@@ -66,41 +47,17 @@ export function sqliteApiKeySchema(table = "sealwire_api_keys"): string {
 `
 }
 
-const moment = (value: unknown): number | undefined =>
-  value === null || value === undefined ? undefined : Number(value)
-
 function readRow(row: unknown): ApiKeyRecord | undefined {
   if (row === undefined || row === null) return undefined
   const columns = row as Readonly<Record<string, unknown>>
   const { id, hash, principal } = columns as Readonly<Record<"id" | "hash" | "principal", string>>
   const scopes = JSON.parse(String(columns["scopes"])) as string[]
   const createdAtMs = Number(columns["created_at_ms"])
-  const times = { endsAtMs: moment(columns["ends_at_ms"]), lastUsedAtMs: moment(columns["last_used_at_ms"]) }
-  return { id, hash, principal, scopes, createdAtMs, ...times }
-}
-
-/** Runs one statement; the first sets everything up. */
-type Use = <Result>(name: Name, run: (statement: SqliteKeyStatement) => Result) => Result
-
-function openStatements(database: SqliteKeyDatabase, table: string, busyTimeoutMs: number): Use {
-  const schema = sqliteApiKeySchema(table)
-  const sql = statementsFor(quote(table))
-  const prepared = new Map<Name, SqliteKeyStatement>()
-  return (name, run) => {
-    try {
-      if (prepared.size === 0) {
-        setUpConnection(database, busyTimeoutMs)
-        database.exec(schema)
-      }
-      const statement = prepared.get(name) ?? database.prepare(sql[name])
-      prepared.set(name, statement)
-      return run(statement)
-    } catch (cause) {
-      // set up anew next time: the table may be gone
-      prepared.clear()
-      throw new SealwireError("ERR_STORE", "the API key store could not use its SQLite file", { cause })
-    }
+  const times = {
+    endsAtMs: readMoment(columns["ends_at_ms"]),
+    lastUsedAtMs: readMoment(columns["last_used_at_ms"]),
   }
+  return { id, hash, principal, scopes, createdAtMs, ...times }
 }
 
 /**
@@ -122,16 +79,12 @@ export function sqliteApiKeyStore(
   database: SqliteKeyDatabase,
   options: SqliteApiKeyStoreOptions = {},
 ): ApiKeyStore {
-  const members = ((database as unknown) ?? {}) as Readonly<Record<string, unknown>>
-  if (typeof members["exec"] !== "function" || typeof members["prepare"] !== "function") {
-    throw new TypeError(
-      `database must be one of node:sqlite, better-sqlite3 or bun:sqlite, not ${describe(database)}`,
-    )
-  }
+  assertKeyDatabase(database)
   assertOptions(options, "options", ["table", "busyTimeoutMs"])
   const { table = "sealwire_api_keys", busyTimeoutMs = 1000 } = options
   assertInteger(busyTimeoutMs, "options.busyTimeoutMs", 0, 60_000)
-  const use = openStatements(database, table, busyTimeoutMs)
+  const sql = { schema: sqliteApiKeySchema(table), ...statementsFor(quote(table)) }
+  const use = openStatements(database, sql, busyTimeoutMs, "API key store")
   const find = (id: string): ApiKeyRecord | undefined =>
     use("find", (statement) => readRow(statement.get(id)))
 

@@ -37,14 +37,13 @@ export type {
   SessionSummary,
   StoredSession,
 } from "../session/session-store.ts"
+export { sqliteApiKeySchema, sqliteApiKeyStore, type SqliteApiKeyStoreOptions } from "./sqlite-api-keys.ts"
+export type { SqliteKeyDatabase, SqliteKeyStatement, SqliteValue } from "./sqlite-records.ts"
 export {
-  sqliteApiKeySchema,
-  sqliteApiKeyStore,
-  type SqliteApiKeyStoreOptions,
-  type SqliteKeyDatabase,
-  type SqliteKeyStatement,
-  type SqliteValue,
-} from "./sqlite-api-keys.ts"
+  sqliteSigningKeySchema,
+  sqliteSigningKeyStore,
+  type SqliteSigningKeyStoreOptions,
+} from "./sqlite-signing-keys.ts"
 export type { SqliteDatabase, SqliteStatement } from "./sqlite-connection.ts"
 export {
   type SqliteSessionDatabase,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { createApiKeys } from "../../src/api-keys.ts"
 import { migrateApiKeys, postgresApiKeySchema, postgresApiKeyStore } from "../../src/stores/postgres.ts"
 import { redisApiKeyStore } from "../../src/stores/redis.ts"
-import { API_KEY_SCRIPTS } from "../../src/stores/redis-api-keys.ts"
+import { RECORD_SCRIPTS } from "../../src/stores/redis-records.ts"
 import { sqliteApiKeySchema, sqliteApiKeyStore, type SqliteKeyDatabase } from "../../src/stores/sqlite.ts"
 import { apiKeyStoreContract } from "../../src/testing.ts"
 import { notRun } from "../support/not-run.ts"
@@ -86,7 +86,7 @@ describe("API keys in Redis", () => {
     expect(String((refusal as Error).cause)).not.toContain("pw")
   })
 
-  test.each(Object.entries(API_KEY_SCRIPTS))("name the script %s as the server does", (_, { text, sha }) => {
+  test.each(Object.entries(RECORD_SCRIPTS))("name the script %s as the server does", (_, { text, sha }) => {
     expect(createHash("sha1").update(text).digest("hex")).toBe(sha)
   })
 

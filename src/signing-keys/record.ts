@@ -1,11 +1,11 @@
 /**
- * Where the signing keys of clients are kept. Nothing in a record is secret; whoever can write to the store can enrol.
+ * What is kept of a client's signing key, and the stores that keep it. Nothing in a record is secret; whoever can write to the
+ * store can enrol.
  *
  * @module
  */
 
 import type { Jwk, MaybePromise } from "../crypto/backend.ts"
-import type { VerifyingKey } from "../keys/key.ts"
 
 /** What is kept of a client's signing key. */
 export interface SigningKeyRecord {
@@ -21,13 +21,6 @@ export interface SigningKeyRecord {
   readonly enrolledAtMs: number
   /** Unix milliseconds: refused from then on. 0 for a key that was revoked; undefined for one without an end. */
   readonly endsAtMs: number | undefined
-}
-
-/** A key that has been enrolled and not revoked. */
-export interface EnrolledSigner {
-  readonly key: VerifyingKey
-  readonly principal: string
-  readonly scopes: readonly string[]
 }
 
 /**
@@ -49,26 +42,4 @@ export interface SigningKeyStore {
    * @returns The key's end from now on; undefined where there is no such key.
    */
   end(kid: string, endsAtMs: number): MaybePromise<number | undefined>
-}
-
-/** Signing keys in this process's memory: for tests, and for one process that enrols anew when it starts. */
-export function memorySigningKeyStore(): SigningKeyStore {
-  const held = new Map<string, SigningKeyRecord>()
-  return {
-    add(record) {
-      if (held.has(record.kid)) return false
-      held.set(record.kid, record)
-      return true
-    },
-    find: (kid) => held.get(kid),
-    list: (principal) =>
-      [...held.values()].filter((record) => principal === undefined || record.principal === principal),
-    end(kid, endsAtMs) {
-      const record = held.get(kid)
-      if (!record) return undefined
-      const sooner = Math.min(record.endsAtMs ?? endsAtMs, endsAtMs)
-      held.set(kid, { ...record, endsAtMs: sooner })
-      return sooner
-    },
-  }
 }

@@ -1,0 +1,81 @@
+/**
+ * Records that end, in Postgres: API keys and the signing keys of clients. What their tables have in common: values as SQL, ends,
+ * errors, and how a table is made.
+ *
+ * @module
+ */
+
+import { SealwireError } from "../base/errors.ts"
+import { withoutSecrets } from "./client-error.ts"
+import { type PostgresClient, type Query, queryOf } from "./postgres-client.ts"
+
+/** What a store is called in errors. */
+export interface StoreName {
+  /** Such as `"API key store"`. */
+  readonly store: string
+  /** The function that makes its table. */
+  readonly migrate: string
+}
+
+const LAST_MS = Number.MAX_SAFE_INTEGER
+
+/** A text as SQL, in hexadecimal: nothing in it can end the literal. */
+export function literal(text: string): string {
+  const hex = Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0"))
+  return `convert_from(decode('${hex.join("")}', 'hex'), 'UTF8')`
+}
+
+/** A whole number as SQL. */
+export function moment(value: number | undefined): string {
+  if (value === undefined) return "NULL"
+  if (!Number.isSafeInteger(value)) throw new RangeError("a time must be whole milliseconds")
+  return `${value}::bigint`
+}
+
+/** A time in a row: clients give a bigint as text, as a number or as a BigInt. */
+export const readMoment = (value: unknown): number | undefined =>
+  value === null || value === undefined ? undefined : Number(value)
+
+const NOT_MIGRATED = "42P01"
+
+function unanswered(error: unknown, { store, migrate }: StoreName): SealwireError {
+  const { code } = (error ?? {}) as { readonly code?: unknown }
+  const reason = code === NOT_MIGRATED ? `has no table: run ${migrate}(client) once` : "could not be asked"
+  return new SealwireError("ERR_STORE", `the ${store} ${reason}`, { cause: withoutSecrets(error) })
+}
+
+/**
+ * A client's way to send a text, with its errors told as the store's.
+ *
+ * @throws `TypeError` for a client that is none.
+ */
+export function askerOf(client: PostgresClient, name: StoreName): Query {
+  const query = queryOf(client)
+  return async (sql) => {
+    try {
+      return await query(sql)
+    } catch (error) {
+      throw unanswered(error, name)
+    }
+  }
+}
+
+/** Runs a schema that can be run again. Several processes may do so at once. */
+export async function migrateRecords(client: PostgresClient, schema: string, name: StoreName): Promise<void> {
+  // one text, so one transaction; the lock, because two that create the same at once fail
+  const lock = "SELECT pg_advisory_xact_lock(hashtext('sealwire migrate'));"
+  await askerOf(client, name)(`${lock}\n${schema}`)
+}
+
+/** Ends a record, or has it end sooner; gives its end from now on. */
+export async function endRecord(
+  ask: Query,
+  table: string,
+  id: { readonly column: string; readonly value: string },
+  endsAtMs: number,
+): Promise<number | undefined> {
+  const sooner = `least(coalesce(ends_at_ms, ${LAST_MS}), ${moment(endsAtMs)})`
+  const where = `${id.column} = ${literal(id.value)}`
+  const [row] = await ask(`UPDATE ${table} SET ends_at_ms = ${sooner} WHERE ${where} RETURNING ends_at_ms`)
+  return row === undefined ? undefined : Number((row as { ends_at_ms: unknown }).ends_at_ms)
+}
