@@ -1,0 +1,294 @@
+/**
+ * Good clients while a server is flooded: 1,000 bad requests a second for 30 s, from 5,000 sources, beside 50 clients that go on working.
+ *
+ *     node bench/flood.mjs [--rate 1000] [--seconds 30] [--clients 50] [--think-ms 250]
+ *
+ * Server, clients and flood are processes of their own. The clients are timed twice in quiet, before and after the flood; the bar is on
+ * p99 under flood to p99 of both quiet times together. Every source stays below its limit, so that each bad request has to be read: a
+ * flood from few sources is cheaper. Only ratios mean anything on a shared machine.
+ *
+ * @module
+ */
+
+import { fork } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { Agent, createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as wait } from "node:timers/promises"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { parseArgs } from "node:util"
+
+import { build } from "esbuild"
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "30" },
+    "quiet-seconds": { type: "string", default: "15" },
+    clients: { type: "string", default: "50" },
+    "think-ms": { type: "string", default: "250" },
+    role: { type: "string" },
+    module: { type: "string" },
+    profile: { type: "string" },
+  },
+})
+const RATE = Number(values.rate)
+const SECONDS = Number(values.seconds)
+const QUIET_SECONDS = Number(values["quiet-seconds"])
+const CLIENTS = Number(values.clients)
+const THINK_MS = Number(values["think-ms"])
+const SOURCES = 5000
+const TICK_MS = 10
+const MAX_MESSAGE_BYTES = 1_048_576
+const ORIGIN = "https://api.example.com"
+const PATH = "/transfers"
+const BAR = 3
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+async function bundle(directory) {
+  const outfile = join(directory, "sealwire.mjs")
+  const doors = ["index", "keys", "server", "client", "adapters/node"].map((door) => `./src/${door}.ts`)
+  const contents = [...doors, "./test/support/flood.ts"].map((path) => `export * from "${path}"`).join("\n")
+  const alias = { "#backend": "./src/crypto/node.ts", "#base64url": "./src/base/base64url-node.ts" }
+  await build({
+    ...{ absWorkingDir: root, stdin: { contents, resolveDir: root, loader: "ts" }, outfile, alias },
+    ...{ bundle: true, platform: "node", format: "esm", logLevel: "error" },
+  })
+  return outfile
+}
+
+const nextMessage = (child) => new Promise((resolve) => child.once("message", resolve))
+
+/** Tells what came and what was emitted, in numbers. */
+async function runServer({
+  createEndpoint,
+  createListener,
+  createReplayGuard,
+  exportJwk,
+  generateKeyPair,
+  memoryStore,
+}) {
+  const carriedOut = new Map()
+  const emitted = {}
+  const refusals = {}
+  const bySecond = new Map()
+  const note = (table, name, count = 1) => (table[name] = (table[name] ?? 0) + count)
+  const { privateKey, publicKey } = await generateKeyPair({ modulusBits: 2048 })
+  const endpoint = createEndpoint({
+    origin: ORIGIN,
+    keys: privateKey,
+    replay: createReplayGuard({ store: memoryStore() }),
+    routes: { [`POST ${PATH}`]: "medium" },
+    trustedProxies: ["127.0.0.1"],
+    limits: { bySource: { medium: 1000 } },
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    onEvent(event) {
+      note(emitted, event.type)
+      const second = Math.floor(event.at / 1000)
+      bySecond.set(second, (bySecond.get(second) ?? 0) + 1)
+      if (event.type === "refused") note(refusals, `${event.status} ${event.code ?? ""}`.trim())
+      if (event.type === "problem") note(refusals, event.problem)
+      if (event.type === "suppressed") note(refusals, `not told one by one, of ${event.of}`, event.count)
+    },
+  })
+  const handler = async (request) => {
+    const { number } = await request.json()
+    carriedOut.set(number, (carriedOut.get(number) ?? 0) + 1)
+    return Response.json({ number, state: "accepted" })
+  }
+  const server = createServer(createListener(endpoint, handler))
+  server.listen(0, "127.0.0.1", async () => {
+    process.send({ port: server.address().port, jwk: await exportJwk(publicKey) })
+  })
+  process.on("message", () => {
+    for (let i = 0; i < 3; i++) globalThis.gc()
+    const { rss, heapUsed, external } = process.memoryUsage()
+    const { user, system } = process.cpuUsage()
+    const counts = { good: carriedOut.size, most: Math.max(0, ...carriedOut.values()) }
+    const mostInASecond = Math.max(0, ...bySecond.values())
+    process.send({
+      rss,
+      heapUsed,
+      external,
+      cpuMs: (user + system) / 1000,
+      emitted,
+      refusals,
+      mostInASecond,
+      counts,
+    })
+  })
+  process.on("disconnect", () => process.exit(0))
+}
+
+/** Good clients: each asks, and thinks, until told to stop. */
+function runClients({ createClient, importPublicKey }) {
+  let number = 0
+  async function work(client, until, times, failures) {
+    await wait(Math.random() * THINK_MS)
+    while (performance.now() < until) {
+      const began = performance.now()
+      const mine = ++number
+      try {
+        const response = await client.fetch(PATH, { method: "POST", body: JSON.stringify({ number: mine }) })
+        if (response.status !== 200 || (await response.json()).number !== mine)
+          failures.push(String(response.status))
+      } catch (error) {
+        failures.push(String(error))
+      }
+      times.push(performance.now() - began)
+      await wait(THINK_MS * (0.5 + Math.random()))
+    }
+  }
+  process.on("message", async ({ port, jwk, seconds }) => {
+    const keys = await importPublicKey(jwk)
+    const send = (at) => (url, init) =>
+      fetch(`http://127.0.0.1:${port}${new URL(url).pathname}`, {
+        ...init,
+        headers: {
+          ...Object.fromEntries(new Headers(init.headers)),
+          "x-forwarded-for": `192.0.2.${at}`,
+          "x-forwarded-proto": "https",
+        },
+      })
+    const until = performance.now() + seconds * 1000
+    const times = []
+    const failures = []
+    const clients = Array.from({ length: CLIENTS }, (_, at) =>
+      createClient({ baseUrl: ORIGIN, keys, fetch: send(at), retry: { attempts: 1 } }),
+    )
+    await Promise.all(clients.map((client) => work(client, until, times, failures)))
+    process.send({ times, failures, sent: number })
+  })
+  process.on("disconnect", () => process.exit(0))
+}
+
+/** Sends at an even rate, whatever comes back. */
+function runFlood({ importPublicKey, makeFlood, sendFlood }) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 512 })
+  const sourceOf = (count) => `10.${(count % SOURCES) >> 8}.${(count % SOURCES) & 255}.1`
+  process.on("message", async ({ port, jwk, seconds }) => {
+    const publicKey = await importPublicKey(jwk)
+    const target = { origin: ORIGIN, path: PATH, publicKey, maxMessageBytes: MAX_MESSAGE_BYTES }
+    const flood = await makeFlood(target)
+    const url = `http://127.0.0.1:${port}${PATH}`
+    const whole = (body) => ({ body, saysBytes: body.length })
+    const first = await Promise.all(
+      flood.originals.map((body, at) => sendFlood(url, whole(body), sourceOf(at), agent)),
+    )
+    process.send({ accepted: first.filter((status) => status === 200).length })
+    const tally = {}
+    const pending = new Set()
+    const start = performance.now()
+    let sent = 0
+    for (let now = start; now < start + seconds * 1000; now = performance.now()) {
+      for (const due = ((now - start) / 1000) * RATE; sent < due; sent++) {
+        const bad = flood.next()
+        const answered = sendFlood(url, bad, sourceOf(sent), agent).then((status) => {
+          const name = `${bad.kind}: ${status || "cut off"}`
+          tally[name] = (tally[name] ?? 0) + 1
+          pending.delete(answered)
+        })
+        pending.add(answered)
+      }
+      await wait(TICK_MS)
+    }
+    const took = (performance.now() - start) / 1000
+    await Promise.all(pending)
+    process.send({ sent, rate: sent / took, tally })
+  })
+  process.on("disconnect", () => process.exit(0))
+}
+
+const quantile = (times, q) => {
+  const sorted = times.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))]
+}
+const figures = (times) =>
+  `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms`
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1)
+const table = (counts) =>
+  Object.entries(counts)
+    .map(([name, count]) => `  ${name.padEnd(40)}${String(count).padStart(8)}`)
+    .join("\n")
+
+async function run(start) {
+  const server = start("server", ["--expose-gc"])
+  const { port, jwk } = await nextMessage(server)
+  const clients = start("clients")
+  const flood = start("flood")
+  const reportOf = (child, message) => {
+    const answer = nextMessage(child)
+    child.send(message)
+    return answer
+  }
+  const work = (seconds) => reportOf(clients, { port, jwk, seconds })
+
+  await work(3)
+  const quiet = [await work(QUIET_SECONDS)]
+  const before = await reportOf(server, "report")
+  const { accepted } = await reportOf(flood, { port, jwk, seconds: SECONDS })
+  const flooded = nextMessage(flood)
+  const under = await work(SECONDS)
+  const done = await flooded
+  await wait(1500)
+  const after = await reportOf(server, "report")
+  quiet.push(await work(QUIET_SECONDS))
+  const end = await reportOf(server, "report")
+  return { before, accepted, under, done, after, quiet, end }
+}
+
+function print({ before, accepted, under, done, after, quiet, end }) {
+  const calm = quiet.flatMap(({ times }) => times)
+  const failures = [...quiet, under].flatMap((each) => each.failures)
+  const ratio = quantile(under.times, 0.99) / quantile(calm, 0.99)
+  console.log(`Node ${process.version}, ${CLIENTS} clients, RSA-2048`)
+  console.log(`flood: ${done.sent} bad requests, ${done.rate.toFixed(0)} a second for ${SECONDS} s`)
+  for (const [name, { times }] of Object.entries({ "quiet before": quiet[0], "quiet after": quiet[1] })) {
+    console.log(`good clients, ${name}: ${figures(times)} (${times.length} requests)`)
+  }
+  console.log(`good clients, under flood:  ${figures(under.times)} (${under.times.length} requests)`)
+  console.log(`p99 under flood to quiet: ${ratio.toFixed(2)} (bar ${BAR}) ${ratio < BAR ? "ok" : "TOO SLOW"}`)
+  const last = quiet.at(-1)
+  console.log(
+    `good requests: ${last.sent} sent, ${end.counts.good - 1} carried out, each at most ${end.counts.most === accepted ? "once" : end.counts.most}; ${failures.length} failed`,
+  )
+  for (const [name, { rss, heapUsed, external }] of Object.entries({ before, after, end })) {
+    console.log(
+      `server's memory ${name}: RSS ${megabytes(rss)}, heap ${megabytes(heapUsed)}, external ${megabytes(external)} MB`,
+    )
+  }
+  console.log(
+    `server's processor time under flood: ${((after.cpuMs - before.cpuMs) / 10 / SECONDS).toFixed(0)} % of a core`,
+  )
+  console.log(`events emitted, at most ${after.mostInASecond} in a second:\n${table(end.emitted)}`)
+  console.log(`refusals as told to the operator:\n${table(end.refusals)}`)
+  console.log(`answers to bad requests:\n${table(done.tally)}`)
+  if (failures.length > 0) console.log([...new Set(failures)].slice(0, 5).join("\n"))
+  if (!(ratio < BAR) || failures.length > 0 || end.counts.good - 1 !== last.sent) process.exitCode = 1
+}
+
+async function main() {
+  const directory = mkdtempSync(join(tmpdir(), "sealwire-flood-"))
+  const children = []
+  try {
+    const modulePath = await bundle(directory)
+    const start = (role, execArgv = []) => {
+      const profiling =
+        role === "server" && values.profile ? ["--cpu-prof", `--cpu-prof-dir=${values.profile}`] : []
+      const args = ["--role", role, "--module", modulePath, ...process.argv.slice(2)]
+      const child = fork(fileURLToPath(import.meta.url), args, { execArgv: [...execArgv, ...profiling] })
+      children.push(child)
+      return child
+    }
+    print(await run(start))
+  } finally {
+    for (const child of children) child.disconnect()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const roles = { server: runServer, clients: runClients, flood: runFlood }
+if (values.role) await roles[values.role](await import(pathToFileURL(values.module).href))
+else await main()
