@@ -12,7 +12,7 @@
 
 import { fork } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { Agent, createServer } from "node:http"
+import { Agent, createServer, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as wait } from "node:timers/promises"
@@ -59,7 +59,15 @@ async function bundle(directory) {
   return outfile
 }
 
-const nextMessage = (child) => new Promise((resolve) => child.once("message", resolve))
+const nextMessage = (child) =>
+  new Promise((resolve, reject) => {
+    const fail = () => reject(new Error("a process ended before it had told what it was asked"))
+    child.once("exit", fail)
+    child.once("message", (message) => {
+      child.off("exit", fail)
+      resolve(message)
+    })
+  })
 
 /** Tells what came and what was emitted, in numbers. */
 async function runServer({
@@ -93,13 +101,14 @@ async function runServer({
       if (event.type === "suppressed") note(refusals, `not told one by one, of ${event.of}`, event.count)
     },
   })
-  const handler = async (request) => {
-    const { number } = await request.json()
+  const handler = async (inner) => {
+    const { number } = await inner.json()
     carriedOut.set(number, (carriedOut.get(number) ?? 0) + 1)
     return Response.json({ number, state: "accepted" })
   }
   const server = createServer(createListener(endpoint, handler))
-  server.listen(0, "127.0.0.1", async () => {
+  // the flood opens more connections at once than Node lets wait by default, and what is dropped there comes again after seconds
+  server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, async () => {
     process.send({ port: server.address().port, jwk: await exportJwk(publicKey) })
   })
   process.on("message", () => {
@@ -122,6 +131,32 @@ async function runServer({
   process.on("disconnect", () => process.exit(0))
 }
 
+/** A `fetch` over one connection that stays, as clients on machines of their own have it. */
+function overOneConnection(port, source) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  return (url, { method, headers, body }) =>
+    new Promise((resolve, reject) => {
+      const forwarded = { "x-forwarded-for": source, "x-forwarded-proto": "https" }
+      const options = {
+        method,
+        agent,
+        headers: { ...Object.fromEntries(new Headers(headers)), ...forwarded },
+      }
+      const outgoing = request(`http://127.0.0.1:${port}${new URL(url).pathname}`, options, (incoming) => {
+        const chunks = []
+        incoming.on("data", (chunk) => chunks.push(chunk))
+        incoming.on("error", reject)
+        incoming.on("end", () => {
+          resolve(
+            new Response(Buffer.concat(chunks), { status: incoming.statusCode, headers: incoming.headers }),
+          )
+        })
+      })
+      outgoing.on("error", reject)
+      outgoing.end(body)
+    })
+}
+
 /** Good clients: each asks, and thinks, until told to stop. */
 function runClients({ createClient, importPublicKey }) {
   let number = 0
@@ -141,22 +176,19 @@ function runClients({ createClient, importPublicKey }) {
       await wait(THINK_MS * (0.5 + Math.random()))
     }
   }
+  let clients
   process.on("message", async ({ port, jwk, seconds }) => {
     const keys = await importPublicKey(jwk)
-    const send = (at) => (url, init) =>
-      fetch(`http://127.0.0.1:${port}${new URL(url).pathname}`, {
-        ...init,
-        headers: {
-          ...Object.fromEntries(new Headers(init.headers)),
-          "x-forwarded-for": `192.0.2.${at}`,
-          "x-forwarded-proto": "https",
-        },
-      })
     const until = performance.now() + seconds * 1000
     const times = []
     const failures = []
-    const clients = Array.from({ length: CLIENTS }, (_, at) =>
-      createClient({ baseUrl: ORIGIN, keys, fetch: send(at), retry: { attempts: 1 } }),
+    clients ??= Array.from({ length: CLIENTS }, (_, at) =>
+      createClient({
+        baseUrl: ORIGIN,
+        keys,
+        fetch: overOneConnection(port, `192.0.2.${at}`),
+        retry: { attempts: 1 },
+      }),
     )
     await Promise.all(clients.map((client) => work(client, until, times, failures)))
     process.send({ times, failures, sent: number })
@@ -168,16 +200,20 @@ function runClients({ createClient, importPublicKey }) {
 function runFlood({ importPublicKey, makeFlood, sendFlood }) {
   const agent = new Agent({ keepAlive: true, maxSockets: 512 })
   const sourceOf = (count) => `10.${(count % SOURCES) >> 8}.${(count % SOURCES) & 255}.1`
-  process.on("message", async ({ port, jwk, seconds }) => {
+  let flood
+  let url
+  async function prepare({ port, jwk }) {
     const publicKey = await importPublicKey(jwk)
-    const target = { origin: ORIGIN, path: PATH, publicKey, maxMessageBytes: MAX_MESSAGE_BYTES }
-    const flood = await makeFlood(target)
-    const url = `http://127.0.0.1:${port}${PATH}`
-    const whole = (body) => ({ body, saysBytes: body.length })
-    const first = await Promise.all(
-      flood.originals.map((body, at) => sendFlood(url, whole(body), sourceOf(at), agent)),
-    )
-    process.send({ accepted: first.filter((status) => status === 200).length })
+    flood = await makeFlood({ origin: ORIGIN, path: PATH, publicKey, maxMessageBytes: MAX_MESSAGE_BYTES })
+    url = `http://127.0.0.1:${port}${PATH}`
+    let accepted = 0
+    for (const body of flood.originals) {
+      const status = await sendFlood(url, { body, saysBytes: body.length }, sourceOf(0), agent)
+      if (status === 200) accepted++
+    }
+    process.send({ accepted })
+  }
+  async function go(seconds) {
     const tally = {}
     const pending = new Set()
     const start = performance.now()
@@ -197,7 +233,8 @@ function runFlood({ importPublicKey, makeFlood, sendFlood }) {
     const took = (performance.now() - start) / 1000
     await Promise.all(pending)
     process.send({ sent, rate: sent / took, tally })
-  })
+  }
+  process.on("message", ({ seconds, ...target }) => (seconds ? go(seconds) : prepare(target)))
   process.on("disconnect", () => process.exit(0))
 }
 
@@ -227,9 +264,9 @@ async function run(start) {
 
   await work(3)
   const quiet = [await work(QUIET_SECONDS)]
+  const { accepted } = await reportOf(flood, { port, jwk })
   const before = await reportOf(server, "report")
-  const { accepted } = await reportOf(flood, { port, jwk, seconds: SECONDS })
-  const flooded = nextMessage(flood)
+  const flooded = reportOf(flood, { seconds: SECONDS })
   const under = await work(SECONDS)
   const done = await flooded
   await wait(1500)
