@@ -13,6 +13,8 @@ export default defineConfig({
           name: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/browser/**"],
+          // every test fails in which a secret shows
+          setupFiles: ["test/support/canary-watch.ts"],
           // against hanging, not slowness: a busy machine fails no test
           testTimeout: 60_000,
         },

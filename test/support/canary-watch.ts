@@ -1,0 +1,220 @@
+/**
+ * Watches every test of the suite for secrets that show. vitest runs this before each test file, and nothing in src/ knows of it.
+ *
+ * Canaries are what the tests themselves use: each seed and message that is sealed, each private key that is made or imported, each
+ * API key that is created, the keys of the published vectors, the secrets of forged envelopes. Searched is what comes out: consoles
+ * and standard streams, each error that is made (words, members, causes), each event, the headers of each answer, and each opened
+ * message as a logger would show it. A test in which a canary shows fails.
+ *
+ * @module
+ */
+
+import nodeCrypto, { type KeyObject } from "node:crypto"
+import { syncBuiltinESMExports } from "node:module"
+import { promisify } from "node:util"
+
+import { afterAll, afterEach, vi } from "vitest"
+
+import type * as CreatedKeyModule from "../../src/api-keys/created-key.ts"
+import type * as ClientEventsModule from "../../src/client/events.ts"
+import type * as OpenedModule from "../../src/envelope/opened.ts"
+import type * as WriteModule from "../../src/envelope/write.ts"
+import type * as KeyRingEventsModule from "../../src/key-ring/events.ts"
+import type * as EndpointModule from "../../src/server/endpoint.ts"
+import type * as EventSinkModule from "../../src/server/event-sink.ts"
+import { canaries } from "./canaries.ts"
+import { knownAnswers } from "./vectors.ts"
+
+const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi"]
+
+function plantJwk(name: string, jwk: Readonly<Record<string, unknown>>): void {
+  for (const member of PRIVATE_MEMBERS) {
+    const value = jwk[member]
+    if (typeof value === "string")
+      canaries.plantSecret(`${name} (${member})`, Buffer.from(value, "base64url"))
+  }
+}
+
+function plantKey(key: KeyObject): KeyObject {
+  if (key.type === "private") plantJwk("a private key", key.export({ format: "jwk" }))
+  return key
+}
+
+// --- secrets ---
+
+const { recipient, recipient_3072, signer, signer_es256, cases, session } = knownAnswers
+for (const jwk of [recipient, recipient_3072, signer, signer_es256]) plantJwk("a key of the vectors", jwk)
+for (const { seed } of cases) canaries.plantSecret("a seed of the vectors", Buffer.from(seed, "hex"))
+canaries.plantSecret("the session secret of the vectors", Buffer.from(session.secret, "hex"))
+
+type Generate = (type: string, options: object, done: (error: unknown, ...pair: KeyObject[]) => void) => void
+
+const { createPrivateKey, generateKeyPair } = nodeCrypto
+const generate = generateKeyPair as unknown as Generate
+const watched: Generate = (type, options, done) => {
+  generate(type, options, (error, ...pair) => {
+    for (const key of pair) if (typeof key === "object") plantKey(key)
+    done(error, ...pair)
+  })
+}
+const generateBoth = promisify(generateKeyPair) as (
+  type: string,
+  options: object,
+) => Promise<{ privateKey: KeyObject }>
+Object.defineProperty(watched, promisify.custom, {
+  value: async (type: string, options: object) => {
+    const pair = await generateBoth(type, options)
+    plantKey(pair.privateKey)
+    return pair
+  },
+})
+Object.assign(nodeCrypto, {
+  generateKeyPair: watched,
+  createPrivateKey: (...args: Parameters<typeof createPrivateKey>) => plantKey(createPrivateKey(...args)),
+})
+syncBuiltinESMExports()
+
+/** The same module, with some of its exports replaced. */
+type Original = <Module>() => Promise<Module>
+
+vi.mock("../../src/envelope/write.ts", async (original: Original) => {
+  const module = await original<typeof WriteModule>()
+  const writeEnvelope: typeof module.writeEnvelope = async (writing, given) => {
+    canaries.plantText("a sealed message", writing.message)
+    const written = await module.writeEnvelope(writing, given)
+    canaries.plantSecret("a seed", written.seed)
+    return written
+  }
+  return { ...module, writeEnvelope }
+})
+
+/** A class whose instances are looked at when they are made. */
+function onNew<Class extends new (...args: never[]) => object>(
+  original: Class,
+  look: (made: object, args: readonly unknown[]) => void,
+): Class {
+  const watchedClass: Class = new Proxy(original, {
+    construct(target, args: unknown[], newTarget) {
+      const made = Reflect.construct(target, args, newTarget === watchedClass ? target : newTarget) as object
+      look(made, args)
+      return made
+    },
+  })
+  return watchedClass
+}
+
+vi.mock("../../src/api-keys/created-key.ts", async (original: Original) => {
+  const module = await original<typeof CreatedKeyModule>()
+  const CreatedApiKey = onNew(module.CreatedApiKey, (made, [, key]) => {
+    // the id and the prefix are public
+    canaries.plantSecret("an API key", String(key).slice(-32))
+    canaries.searchValue("inspect of a created API key", made)
+  })
+  return { ...module, CreatedApiKey }
+})
+
+// --- what comes out ---
+
+vi.mock("../../src/envelope/opened.ts", async (original: Original) => {
+  const module = await original<typeof OpenedModule>()
+  const look = (made: object, [authentic]: readonly unknown[]): void => {
+    const { message, seed } = authentic as { readonly message: Uint8Array; readonly seed: Uint8Array }
+    canaries.plantText("an opened message", message)
+    canaries.plantSecret("a seed", seed)
+    canaries.searchValue("inspect of an opened message", made)
+  }
+  return { ...module, Opened: onNew(module.Opened, look), OpenedReply: onNew(module.OpenedReply, look) }
+})
+
+vi.mock("../../src/server/event-sink.ts", async (original: Original) => {
+  const module = await original<typeof EventSinkModule>()
+  const eventSink: typeof module.eventSink = (onEvent, ...rest) =>
+    module.eventSink(
+      (event) => {
+        canaries.searchValue(`event ${event.type} of an endpoint`, event)
+        return onEvent(event)
+      },
+      ...rest,
+    )
+  return { ...module, eventSink }
+})
+
+vi.mock("../../src/client/events.ts", async (original: Original) => {
+  const module = await original<typeof ClientEventsModule>()
+  const emitterOf: typeof module.emitterOf = (onEvent) => {
+    const emit = module.emitterOf(onEvent)
+    return (event) => {
+      canaries.searchValue(`event ${event.type} of a client`, event)
+      emit(event)
+    }
+  }
+  return { ...module, emitterOf }
+})
+
+vi.mock("../../src/key-ring/events.ts", async (original: Original) => {
+  const module = await original<typeof KeyRingEventsModule>()
+  const report: typeof module.report = (onEvent, event) => {
+    canaries.searchValue(`event ${event.type} of a key ring`, event)
+    return module.report(onEvent, event)
+  }
+  return { ...module, report }
+})
+
+vi.mock("../../src/server/endpoint.ts", async (original: Original) => {
+  const module = await original<typeof EndpointModule>()
+  const look = (response: Response): Response => {
+    for (const [name, value] of response.headers) canaries.search(`response header ${name}`, value)
+    return response
+  }
+  const createEndpoint: typeof module.createEndpoint = (options) => {
+    const endpoint = module.createEndpoint(options)
+    return {
+      ...endpoint,
+      handle: async (...args) => look(await endpoint.handle(...args)),
+      refuse: async (...args) => look(await endpoint.refuse(...args)),
+    }
+  }
+  return { ...module, createEndpoint }
+})
+
+const UnwatchedError = Error
+const errorClasses = { Error, TypeError, RangeError, SyntaxError } as const
+for (const [name, original] of Object.entries(errorClasses)) {
+  // later, since members may be added to it after it was made
+  const note = (made: object): object => {
+    canaries.searchLater(`error ${name}`, made)
+    return made
+  }
+  const watchedClass: typeof Error = new Proxy(original as ErrorConstructor, {
+    apply: (target, self, args) => note(Reflect.apply(target, self, args) as object),
+    construct: (target, args, newTarget) =>
+      note(Reflect.construct(target, args, newTarget === watchedClass ? target : newTarget) as object),
+  })
+  Object.assign(globalThis, { [name]: watchedClass })
+}
+
+for (const method of ["debug", "error", "info", "log", "trace", "warn"] as const) {
+  const write = console[method].bind(console)
+  console[method] = (...args: unknown[]) => {
+    for (const value of args) canaries.searchValue(`console.${method}`, value)
+    write(...args)
+  }
+}
+for (const stream of [process.stdout, process.stderr]) {
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+  stream.write = (...args: unknown[]) => {
+    const [chunk] = args
+    const text = typeof chunk === "string" ? chunk : Buffer.from(chunk as Uint8Array).toString("latin1")
+    canaries.search(stream === process.stdout ? "stdout" : "stderr", text)
+    return write(...args)
+  }
+}
+
+function assertSilence(): void {
+  const [first, ...more] = canaries.takeFindings()
+  if (!first) return
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`
+  throw new UnwatchedError(`${first.canary} shows in ${first.place}: ${first.text}${others}`)
+}
+afterEach(assertSilence)
+afterAll(assertSilence)
