@@ -10,6 +10,7 @@ import { createKeyRing } from "../../src/keys/ring.ts"
 import { generateKeyPair, importPrivateKey } from "../../src/keys/recipient.ts"
 import { generateSigningKeyPair, importSigningKey } from "../../src/keys/signer.ts"
 import { memoryStore } from "../../src/replay/memory-store.ts"
+import { canaries } from "../support/canaries.ts"
 import { CONTENT_KEY, forge, MESSAGE, SEED } from "../support/forge.ts"
 import { createReader, errorOf, guardOver, openNow, type Reader } from "../support/reader.ts"
 import { expectNoSecret } from "../support/secrets.ts"
@@ -44,6 +45,8 @@ describe.each([node, web])("what a logger sees on the $name backend", (backend) 
         expectNoSecret(leak, [SEED])
       }).toThrow()
     }
+    // of the watch over all tests, which has seen them, too
+    expect(canaries.takeFindings().length).toBeGreaterThan(0)
   })
 
   test("nothing of the message, the seed or the content key in what was opened", () => {

@@ -185,7 +185,7 @@ for (const [name, original] of Object.entries(errorClasses)) {
     canaries.searchLater(`error ${name}`, made)
     return made
   }
-  const watchedClass: typeof Error = new Proxy(original as ErrorConstructor, {
+  const watchedClass: typeof Error = new Proxy(original, {
     apply: (target, self, args) => note(Reflect.apply(target, self, args) as object),
     construct: (target, args, newTarget) =>
       note(Reflect.construct(target, args, newTarget === watchedClass ? target : newTarget) as object),
