@@ -89,7 +89,7 @@ function errorText(error: Error, depth = 0): string {
 }
 
 /** Holds no canary yet. */
-export function createCanaries(): Canaries {
+function createCanaries(): Canaries {
   const spellings = new Map<string, { readonly text: string; readonly name: string }[]>()
   let findings: Finding[] = []
   let later: { readonly place: string; readonly value: unknown }[] = []
