@@ -25,16 +25,27 @@ export interface Covered {
   readonly messageDigest: Bytes
 }
 
+/** The hash of what holds a seed. It is wiped, since memory that was freed keeps what stood in it until it is used again. */
+function hashAndWipe(backend: Backend, joined: Bytes): MaybePromise<Bytes> {
+  const digest = backend.sha256(joined)
+  if (digest instanceof Promise) return digest.finally(() => joined.fill(0))
+  joined.fill(0)
+  return digest
+}
+
 /** `D = H256(label("digest") ‖ lp(H) ‖ lp(seed) ‖ lp(S) ‖ MH)` */
 export function digestOf(backend: Backend, covered: Covered, signature: Bytes): MaybePromise<Bytes> {
   const { headerSegment, seed, messageDigest } = covered
-  return backend.sha256(concatPrefixed(label("digest"), [headerSegment, seed, signature], messageDigest))
+  return hashAndWipe(
+    backend,
+    concatPrefixed(label("digest"), [headerSegment, seed, signature], messageDigest),
+  )
 }
 
 /** `H256(label("signature") ‖ lp(H) ‖ lp(seed) ‖ MH)`: the payload of a signature. */
 export function signatureDigestOf(backend: Backend, covered: Covered): MaybePromise<Bytes> {
   const { headerSegment, seed, messageDigest } = covered
-  return backend.sha256(concatPrefixed(label("signature"), [headerSegment, seed], messageDigest))
+  return hashAndWipe(backend, concatPrefixed(label("signature"), [headerSegment, seed], messageDigest))
 }
 
 /** `b64u(H256(label("claim") ‖ lp(kid) ‖ lp(jti)))`: the id under which a replay store holds an envelope. */
