@@ -27,10 +27,13 @@ export class SecretBytes implements SessionSecret {
   readonly #backend: Backend
   #bytes: Bytes | undefined
 
-  /** Takes `bytes` over. */
+  /** Takes `bytes` over, and wipes them. */
   constructor(backend: Backend, bytes: Bytes) {
     this.#backend = backend
-    this.#bytes = bytes
+    // V8 keeps short arrays in its heap, where each collection moves them and leaves a copy; a buffer by itself stays in one place
+    this.#bytes = new Uint8Array(new ArrayBuffer(bytes.length))
+    this.#bytes.set(bytes)
+    bytes.fill(0)
   }
 
   /** A view of the secret, to store it elsewhere; undefined once it is wiped. */
