@@ -55,6 +55,34 @@ export function directory(trust: Trust): Promise<Outcome> {
   })
 }
 
+let member: Client | undefined
+
+/** Asks the server for the name of the session that this page's client is in, which all pages of the origin share. */
+export async function who(pin: string): Promise<string> {
+  member ??= createClient({ baseUrl: location.origin, pins: [pin], session: "shared" })
+  return (await member.fetch("/who")).text()
+}
+
+/** Ends the session, for all pages. */
+export async function leave(): Promise<void> {
+  await member?.logout()
+}
+
+/** What the page's IndexedDB has of the session's secret. */
+export async function keptSecret(): Promise<unknown> {
+  const opening = indexedDB.open("sealwire-sessions")
+  await new Promise((resolve) => (opening.onsuccess = resolve))
+  const asking = opening.result.transaction("sessions").objectStore("sessions").getAll()
+  await new Promise((resolve) => (asking.onsuccess = resolve))
+  const [{ secret }] = asking.result as [{ secret: CryptoKey }]
+  const { type, algorithm, usages, extractable } = secret
+  const exported = await crypto.subtle.exportKey("raw", secret).then(
+    () => "its bytes",
+    (error: Error) => error.name,
+  )
+  return { type, algorithm: algorithm.name, usages, extractable, exported }
+}
+
 /** What this page lacks, or has. */
 export function surroundings(): { isSecureContext: boolean; subtle: string } {
   return { isSecureContext, subtle: typeof (crypto as Partial<Crypto>).subtle }
@@ -65,6 +93,9 @@ declare global {
   var program: {
     post: typeof post
     directory: typeof directory
+    who: typeof who
+    leave: typeof leave
+    keptSecret: typeof keptSecret
     surroundings: typeof surroundings
   }
 }

@@ -51,7 +51,9 @@ export function inBrowsers(names: readonly string[], define: (open: OpenPage, na
       })
       afterAll(() => browser.close())
       define(async ({ width = 1200 } = {}) => {
-        const page = await browser.newPage({ viewport: { width, height: 900 } })
+        // not browser.newPage: such a profile takes no second page
+        const profile = await browser.newContext({ viewport: { width, height: 900 } })
+        const page = await profile.newPage()
         page.setDefaultTimeout(120_000)
         return page
       }, name)
