@@ -1,10 +1,10 @@
 /**
- * Sealed HTTP over loopback beside the same app without sealing, and beside the same app with jose glued in by hand: 10,000
- * requests each, 64 in flight, one server process and one client process.
+ * Sealed HTTP over loopback, message by message and in a session, beside the same app without sealing, and beside the same app with
+ * jose glued in by hand: 10,000 requests each, 64 in flight, one server process and one client process.
  *
- *     node bench/http.mjs [--requests 10000] [--in-flight 64] [--body 512]
+ *     node bench/http.mjs [--requests 10000] [--in-flight 64] [--body 512] [--only plain,session]
  *
- * The three take turns of 500 requests in one run; each request carries a number, and the server counts what it carried out: none
+ * They take turns of 500 requests in one run; each request carries a number, and the server counts what it carried out: none
  * may be lost, none doubled. Needs `npm ci --prefix bench`.
  *
  * @module
@@ -33,6 +33,7 @@ const { values } = parseArgs({
     requests: { type: "string", default: "10000" },
     "in-flight": { type: "string", default: "64" },
     body: { type: "string", default: "512" },
+    only: { type: "string", default: "plain,jose,sealed,session" },
     serve: { type: "string" },
   },
 })
@@ -45,7 +46,7 @@ const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url
 
 async function load(directory) {
   const outfile = join(directory, "sealwire.mjs")
-  const doors = ["index", "keys", "server", "client"].map((door) => `export * from "./${door}.ts"`)
+  const doors = ["index", "keys", "server", "client", "session"].map((door) => `export * from "./${door}.ts"`)
   const stdin = { contents: doors.join("\n"), resolveDir: source(""), loader: "ts" }
   const alias = { "#backend": source("crypto/node.ts"), "#base64url": source("base/base64url-node.ts") }
   await build({ stdin, outfile, bundle: true, platform: "node", format: "esm", alias, logLevel: "error" })
@@ -86,14 +87,19 @@ async function joseApp(counts) {
 }
 
 async function runServer(modulePath) {
-  const { createEndpoint, createReplayGuard, exportJwk, generateKeyPair, memoryStore } = await import(
-    pathToFileURL(modulePath).href
-  )
-  const counts = { sealed: new Map(), plain: new Map(), jose: new Map() }
+  const sealwire = await import(pathToFileURL(modulePath).href)
+  const { createEndpoint, createReplayGuard, exportJwk, generateKeyPair, memoryStore } = sealwire
+  const counts = { plain: new Map(), jose: new Map(), sealed: new Map(), session: new Map() }
+  const { signingKey: identity } = await sealwire.generateSigningKeyPair()
+  const keyPool = sealwire.createKeyPool({ size: 1, modulusBits: 2048 })
+  const sessions = sealwire.createSessions({ identity, keyPool })
+  await sessions.ready()
   const { privateKey, publicKey } = await generateKeyPair({ modulusBits: 2048 })
   let endpoint
   const sealed = await listen((request) =>
-    endpoint.handle(request, async (inner) => Response.json(transfer(counts.sealed, await inner.json()))),
+    endpoint.handle(request, async (inner, { session }) =>
+      Response.json(transfer(session === undefined ? counts.sealed : counts.session, await inner.json())),
+    ),
   )
   const replay = createReplayGuard({ store: memoryStore() })
   endpoint = createEndpoint({
@@ -101,6 +107,8 @@ async function runServer(modulePath) {
     keys: privateKey,
     replay,
     routes: { "POST /transfers": "high" },
+    directory: { identity },
+    sessions,
     // what is measured is what sealing costs, not how much is let through
     limits: false,
   })
@@ -116,7 +124,8 @@ async function runServer(modulePath) {
     )
     process.send({ carriedOut, rss: process.memoryUsage().rss, heap: process.memoryUsage().heapUsed })
   })
-  process.send({ sealed, plain, jose, jwk, publicJwk: await exportJwk(publicKey) })
+  process.on("disconnect", () => process.exit())
+  process.send({ sealed, plain, jose, jwk, pin: identity.kid, publicJwk: await exportJwk(publicKey) })
 }
 
 const nextMessage = (child) => new Promise((resolve) => child.once("message", resolve))
@@ -180,9 +189,11 @@ const median = (numbers) =>
 async function main() {
   const directory = mkdtempSync(join(tmpdir(), "sealwire-http-"))
   const modulePath = await load(directory)
-  const child = fork(fileURLToPath(import.meta.url), ["--serve", modulePath], { execArgv: ["--expose-gc"] })
+  const child = fork(fileURLToPath(import.meta.url), ["--serve", modulePath], {
+    execArgv: [...process.execArgv, "--expose-gc"],
+  })
   try {
-    const { sealed, plain, jose, jwk, publicJwk } = await nextMessage(child)
+    const { sealed, plain, jose, jwk, pin, publicJwk } = await nextMessage(child)
     const { createClient, importPublicKey } = await import(pathToFileURL(modulePath).href)
     const keys = await importPublicKey(publicJwk)
     const client = createClient({ baseUrl: sealed, keys, retry: { attempts: 1 } })
@@ -190,8 +201,9 @@ async function main() {
       plain: jsonSender(plain, fetch),
       jose: await joseSender(jose, jwk),
       sealed: jsonSender(sealed, client.fetch),
+      session: jsonSender(sealed, createClient({ baseUrl: sealed, pins: [pin], session: true }).fetch),
     }
-    const names = Object.keys(senders)
+    const names = values.only.split(",")
     const results = Object.fromEntries(names.map((name) => [name, { times: [], rates: [] }]))
     const memory = []
     for (const name of names)
@@ -210,13 +222,13 @@ async function main() {
     }
     print(names, results, memory)
   } finally {
-    child.kill()
+    child.disconnect()
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
 function print(names, results, memory) {
-  const base = median(results.plain.rates)
+  const base = median(results.plain?.rates ?? [Number.NaN])
   console.log(
     `Node ${process.version}, ${REQUESTS} requests each, ${IN_FLIGHT} in flight, ${filler.length} B of body, RSA-2048`,
   )
@@ -233,13 +245,20 @@ function print(names, results, memory) {
     ]
     console.log(name.padEnd(9) + row.map((cell, i) => cell.padStart([10, 11, 10, 10][i])).join(""))
   }
-  const ratio = median(results.sealed.rates.map((rate, i) => rate / results.jose.rates[i]))
-  console.log(`sealed to jose, turn by turn: ${ratio.toFixed(2)}`)
-  const { different, most } = memory.at(-1).carriedOut.sealed
-  console.log(`carried out: ${different} different (${REQUESTS + TURN} sent), each at most ${most} time`)
+  const ratioOf = (name, to) =>
+    median(results[name]?.rates.map((rate, i) => rate / results[to]?.rates[i]) ?? [Number.NaN]).toFixed(2)
+  console.log(
+    `turn by turn: sealed to jose ${ratioOf("sealed", "jose")}, session to plain ${ratioOf("session", "plain")}`,
+  )
+  for (const name of names.filter((each) => each in memory.at(-1).carriedOut && each !== "plain")) {
+    const { different, most } = memory.at(-1).carriedOut[name]
+    console.log(
+      `${name}, carried out: ${different} different (${REQUESTS + TURN} sent), each at most ${most} time`,
+    )
+    if (different !== REQUESTS + TURN || most !== 1) process.exitCode = 1
+  }
   const heaps = memory.map(({ heap }) => (heap / 1e6).toFixed(1))
   console.log(`server's heap after each turn, MB: ${heaps.join(" ")}`)
-  if (different !== REQUESTS + TURN || most !== 1) process.exitCode = 1
 }
 
 if (values.serve) await runServer(values.serve)
