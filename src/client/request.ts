@@ -100,7 +100,7 @@ export async function readOperation(
   { baseUrl, generateId, budgetMs }: OperationTerms,
 ): Promise<Operation> {
   const url = resolveUrl(input, baseUrl)
-  const whole = wholeBody(init)
+  const whole = isRequest(input) ? undefined : wholeBody(init)
   const request = new Request(isRequest(input) ? input : url, whole ? withoutBody(init) : init)
   if (whole?.type && !request.headers.has("content-type")) request.headers.set("content-type", whole.type)
   const signal = (init?.signal === undefined && isRequest(input) ? input.signal : init?.signal) ?? undefined

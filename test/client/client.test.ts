@@ -105,6 +105,29 @@ test.each([200, 204, 304, 403, 404, 409, 500])("hands out the application's own 
   expect(await response.text()).toBe(status === 204 || status === 304 ? "" : "why")
 })
 
+test.each([
+  ["a text", "grüße \ud800", {}, "text/plain;charset=UTF-8", "grüße \ufffd"],
+  ["an empty text", "", {}, "text/plain;charset=UTF-8", ""],
+  [
+    "a text of a named type",
+    "{}",
+    { headers: { "content-type": "application/json" } },
+    "application/json",
+    "{}",
+  ],
+  ["bytes", new TextEncoder().encode("raw"), {}, null, "raw"],
+])("carries %s with the type that the platform gives it", async (_, body, init, type, text) => {
+  const world = await createWorld()
+  world.handler = async (request) =>
+    Response.json({ type: request.headers.get("content-type"), text: await request.text() })
+  // members of init may be inherited, as the platform has it
+  const inherited = Object.create({ method: "POST", body, ...init }) as RequestInit
+  const response = await world.client.fetch("/a", inherited)
+  expect(await response.json()).toEqual({ type, text })
+  const platform = new Request(`${ORIGIN}/a`, inherited)
+  expect([platform.headers.get("content-type"), await platform.text()]).toEqual([type, text])
+})
+
 test("takes what the platform's fetch takes: a string, a URL, a Request, with and without init", async () => {
   const world = await createWorld()
   const { fetch } = world.client
