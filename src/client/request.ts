@@ -65,7 +65,7 @@ export interface OperationTerms {
 /** Methods whose body no platform refuses. */
 const METHODS_WITH_BODY = ["POST", "PUT", "PATCH", "DELETE"]
 
-/** What is there as a whole already: reading it through a `Request` would cost streams, and a third of the client's time. */
+/** What is there as a whole already: a `Request` would make a stream of it, only to be read. */
 function wholeBody(
   init: RequestInit | undefined,
 ): { readonly bytes: Bytes; readonly type: string } | undefined {

@@ -59,24 +59,32 @@ else {
         ...countOpeners(image, session),
         "content key": copiesOf(image, contentKey),
       })
-      expect(count(victim.image())["secret"]).toBeGreaterThan(0)
+      const alive = count(victim.image())
+      expect(alive["secret"]).toBeGreaterThan(0)
       await finish(session.offer.sessionId)
-      console.info(`left by the runtime right after ${end}: ${JSON.stringify(count(victim.image()))}`)
+      const ended = count(victim.image())
+      // the library's own copy goes at once, those of the runtime when it uses the memory again
+      expect(ended["secret"]).toBeLessThan(alive["secret"] ?? 0)
+      console.info(`left by the runtime right after ${end}: ${JSON.stringify(ended)}`)
       await goOn()
       expect(Object.entries(count(victim.image())).filter(([, copies]) => copies > 0)).toEqual([])
     })
 
-    it("opens a recorded message while its session lives, and not afterwards", async () => {
-      const session = await (await victim.offer()).open()
-      const { envelope } = await victim.send(session, SECRET_TEXT)
-      const recorded = { opening: session.opening, envelope }
-      expect(stealMessage(victim.image(), recorded)).toBe(SECRET_TEXT)
-      await victim.ask({ do: "end", id: session.offer.sessionId })
-      await goOn()
-      const image = victim.image()
-      // the identity key is among what the thief has, and is of no use
-      expect(findBytes(image, victim.identitySecret).length).toBeGreaterThan(0)
-      expect(stealMessage(image, recorded, RUN_ALL ? 1 : undefined)).toBeUndefined()
-    })
+    it(
+      "opens a recorded message while its session lives, and not afterwards",
+      { timeout: 300_000 },
+      async () => {
+        const session = await (await victim.offer()).open()
+        const { envelope } = await victim.send(session, SECRET_TEXT)
+        const recorded = { opening: session.opening, envelope }
+        expect(stealMessage(victim.image(), recorded)).toBe(SECRET_TEXT)
+        await victim.ask({ do: "end", id: session.offer.sessionId })
+        await goOn()
+        const image = victim.image()
+        // the identity key is among what the thief has, and is of no use
+        expect(findBytes(image, victim.identitySecret).length).toBeGreaterThan(0)
+        expect(stealMessage(image, recorded, RUN_ALL ? 1 : undefined)).toBeUndefined()
+      },
+    )
   })
 }

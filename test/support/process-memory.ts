@@ -9,7 +9,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs
 /** A part of memory that is in use, at its address. */
 export interface Region {
   readonly address: number
-  readonly bytes: Buffer
+  readonly bytes: Buffer<ArrayBuffer>
 }
 
 /** A process's memory at one moment. */

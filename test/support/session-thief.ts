@@ -5,15 +5,16 @@
  */
 
 import { type ChildProcess, fork } from "node:child_process"
-import { createDecipheriv, createHash, createHmac } from "node:crypto"
+import { createDecipheriv, createHash, createSecretKey } from "node:crypto"
 import { once } from "node:events"
 
 import { decodeBase64url } from "#base64url"
 import { backend } from "#backend"
 
-import type { Bytes } from "../../src/base/bytes.ts"
+import { type Bytes, concat } from "../../src/base/bytes.ts"
 import { encodeAscii, label } from "../../src/base/text.ts"
 import type { Jwk } from "../../src/crypto/backend.ts"
+import { shortHmac } from "../../src/crypto/node-hash.ts"
 import { exportSecret } from "../../src/envelope/exporter.ts"
 import { exportJwk, exportPem } from "../../src/keys/export.ts"
 import { materialOf } from "../../src/keys/key.ts"
@@ -149,8 +150,6 @@ function nonceIn(envelope: string): Bytes {
   return decodeBase64url((JSON.parse(header) as { jti: string }).jti) ?? new Uint8Array(0)
 }
 
-const hmac = (key: Uint8Array, ...data: Uint8Array[]): Buffer =>
-  data.reduce((made, each) => made.update(each), createHmac("sha256", key)).digest()
 const ONE = new Uint8Array([1])
 const NOTHING = Buffer.alloc(0)
 /** Where arrays of bytes begin, in V8's heap and outside of it. */
@@ -159,20 +158,21 @@ const ALIGNMENT = 8
 /** An envelope without a signature, as it was recorded. */
 class Recorded {
   readonly #parts: readonly Buffer[]
-  readonly nonce: Buffer
-  readonly hash: Buffer
+  readonly nonce: Bytes
+  readonly hash: Bytes
 
   constructor(envelope: string) {
     const [header = "", , ...rest] = envelope.split(".")
     this.#parts = [Buffer.from(header), ...rest.map((part) => Buffer.from(part, "base64url"))]
-    this.nonce = Buffer.from(nonceIn(envelope))
-    this.hash = createHash("sha256").update(envelope).digest()
+    this.nonce = nonceIn(envelope)
+    this.hash = new Uint8Array(createHash("sha256").update(envelope).digest())
   }
 
   /** The plaintext under a content key; undefined under any other. */
   decrypt(key: Uint8Array): Buffer | undefined {
     const [header = NOTHING, iv = NOTHING, ciphertext = NOTHING, tag = NOTHING] = this.#parts
-    const decipher = createDecipheriv("aes-256-gcm", key, iv).setAAD(header).setAuthTag(tag)
+    // a KeyObject, or Node 24 throws an error inside for each key
+    const decipher = createDecipheriv("aes-256-gcm", createSecretKey(key), iv).setAAD(header).setAuthTag(tag)
     const plaintext = decipher.update(ciphertext)
     // the length of the signature: spares most wrong keys the error, which costs more than all the rest
     if (plaintext.readUInt16BE(64) !== 0) return undefined
@@ -197,7 +197,7 @@ function mayBeKey(bytes: Uint8Array): boolean {
 }
 
 /** Places that may hold a key. */
-function* candidates(image: MemoryImage, alignment: number): Generator<Buffer> {
+function* candidates(image: MemoryImage, alignment: number): Generator<Bytes> {
   for (const { bytes } of image) {
     for (let at = 0; at + 32 <= bytes.length; at += alignment) {
       // pointers and small numbers begin or end with zeros
@@ -220,11 +220,11 @@ export function stealMessage(
 ): string | undefined {
   const first = new Recorded(opening)
   const message = new Recorded(envelope)
-  const bySecret = (secret: Uint8Array): Buffer | undefined =>
-    message.decrypt(hmac(secret, label("message"), message.nonce, ONE))
-  const byExported = (exported: Uint8Array): Buffer | undefined =>
-    bySecret(hmac(exported, label("session"), ONE))
-  const bySeed = (seed: Uint8Array): Buffer | undefined => byExported(hmac(first.hash, seed))
+  const messageLabel = concat(label("message"), message.nonce, ONE)
+  const sessionLabel = concat(label("session"), ONE)
+  const bySecret = (secret: Bytes): Buffer | undefined => message.decrypt(shortHmac(secret, messageLabel))
+  const byExported = (exported: Bytes): Buffer | undefined => bySecret(shortHmac(exported, sessionLabel))
+  const bySeed = (seed: Bytes): Buffer | undefined => byExported(shortHmac(first.hash, seed))
   for (const window of candidates(image, alignment)) {
     const opened = first.decrypt(window)
     const plaintext =
@@ -232,7 +232,7 @@ export function stealMessage(
       bySecret(window) ??
       byExported(window) ??
       bySeed(window) ??
-      (opened && bySeed(opened.subarray(32, 64)))
+      (opened && bySeed(new Uint8Array(opened.subarray(32, 64))))
     if (plaintext) return plaintext.subarray(66).toString()
   }
   return undefined
