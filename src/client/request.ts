@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bytes, isBytes } from "../base/bytes.ts"
+import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { type HeaderPair, isInnerHeader, serializeRequest } from "../http/message.ts"
 import { ENVELOPE_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER } from "../http/wire.ts"
@@ -64,20 +64,16 @@ export interface OperationTerms {
 
 /** Methods whose body no platform refuses. */
 const METHODS_WITH_BODY = ["POST", "PUT", "PATCH", "DELETE"]
+/** What `fetch` gives to text. */
+const TEXT_TYPE = "text/plain;charset=UTF-8"
 
-/** What is there as a whole already: a `Request` would make a stream of it, only to be read. */
-function wholeBody(
-  init: RequestInit | undefined,
-): { readonly bytes: Bytes; readonly type: string } | undefined {
-  const { body, method = "" } = init ?? {}
-  if (!METHODS_WITH_BODY.includes(method)) return undefined
-  if (typeof body === "string") return { bytes: encoder.encode(body), type: "text/plain;charset=UTF-8" }
-  return isBytes(body) ? { bytes: new Uint8Array(body), type: "" } : undefined
-}
+/** Text that is there as a whole already: a `Request` would make a stream of it, only to be read. */
+const textIn = ({ body, method = "" }: RequestInit): string | undefined =>
+  typeof body === "string" && METHODS_WITH_BODY.includes(method) ? body : undefined
 
 /** The same without its body. Not a copy: members may be inherited. */
 const withoutBody = (init: RequestInit | undefined): RequestInit =>
-  Object.create(init ?? null, { body: { value: null } }) as RequestInit
+  Object.create(init ?? null, { body: {} }) as RequestInit
 
 async function readBody(request: Request, budgetMs: number, signal: AbortSignal | undefined): Promise<Bytes> {
   const deadline = new Deadline(budgetMs, signal)
@@ -100,9 +96,10 @@ export async function readOperation(
   { baseUrl, generateId, budgetMs }: OperationTerms,
 ): Promise<Operation> {
   const url = resolveUrl(input, baseUrl)
-  const whole = isRequest(input) ? undefined : wholeBody(init)
-  const request = new Request(isRequest(input) ? input : url, whole ? withoutBody(init) : init)
-  if (whole?.type && !request.headers.has("content-type")) request.headers.set("content-type", whole.type)
+  const text = isRequest(input) ? undefined : textIn(init ?? {})
+  const request = new Request(isRequest(input) ? input : url, text === undefined ? init : withoutBody(init))
+  if (text !== undefined && !request.headers.has("content-type"))
+    request.headers.set("content-type", TEXT_TYPE)
   const signal = (init?.signal === undefined && isRequest(input) ? input.signal : init?.signal) ?? undefined
   signal?.throwIfAborted()
   const { method } = request
@@ -112,7 +109,7 @@ export async function readOperation(
   if (path.length > MAX_PATH_CHARACTERS) {
     throw new SealwireError("ERR_TOO_LARGE", `the path is above ${MAX_PATH_CHARACTERS} characters`)
   }
-  const body = whole?.bytes ?? (await readBody(request, budgetMs, signal))
+  const body = text === undefined ? await readBody(request, budgetMs, signal) : encoder.encode(text)
   const pairs: HeaderPair[] = [...headers]
   return {
     url,

@@ -78,7 +78,7 @@ export async function keptSecret(): Promise<unknown> {
   const { type, algorithm, usages, extractable } = secret
   const exported = await crypto.subtle.exportKey("raw", secret).then(
     () => "its bytes",
-    (error: Error) => error.name,
+    (error: unknown) => (error as Error).name,
   )
   return { type, algorithm: algorithm.name, usages, extractable, exported }
 }
