@@ -15,8 +15,10 @@ import { type Bytes, concat } from "../../src/base/bytes.ts"
 import { encodeAscii, label } from "../../src/base/text.ts"
 import type { Jwk } from "../../src/crypto/backend.ts"
 import { shortHmac } from "../../src/crypto/node-hash.ts"
+import { readContext } from "../../src/envelope/context.ts"
 import { exportSecret } from "../../src/envelope/exporter.ts"
-import { exportJwk, exportPem } from "../../src/keys/export.ts"
+import { exportJwk } from "../../src/keys/export-jwk.ts"
+import { exportPem } from "../../src/keys/export.ts"
 import { materialOf } from "../../src/keys/key.ts"
 import { generateSigningKeyPair } from "../../src/keys/signer.ts"
 import { sayHello, sealOpening } from "../../src/session/handshake.ts"
@@ -108,7 +110,7 @@ class Process implements Victim {
     const { sessionId, wrap, key } = offer
     const { envelope } = await sealInSession(
       { backend, sessionId, wrap, key, secret },
-      { message: encodeAscii(text), context: "" },
+      { message: encodeAscii(text), context: readContext("") },
       { issuedAtSeconds: this.#nowSeconds() },
     )
     await this.ask({ do: "message", text: envelope })
