@@ -1,6 +1,8 @@
 // A document that a gateway routes by what is in clear, and cannot read or change. Run: node examples/fields.mjs
 import { createReplayGuard, generateKeyPair, memoryStore } from "sealwire"
-import { openFields, sealFields } from "sealwire/fields"
+import { createClient } from "sealwire/client"
+import { createPolicy, openFields, sealedFields, sealFields } from "sealwire/fields"
+import { createEndpoint } from "sealwire/server"
 
 const replay = createReplayGuard({ store: memoryStore() })
 const { publicKey, privateKey } = await generateKeyPair()
@@ -44,3 +46,24 @@ console.log("opened:", document.card) // {"brand":"visa","number":"4111111111111
 
 const copy = await read(sealed).catch((error) => error.code)
 console.log("a copy:", copy) // "ERR_REPLAYED"
+
+// The same over HTTP: both ends share a policy, and method, path, query and headers are sealed with the fields.
+const cards = createPolicy({ rules: { "/card/number": "seal" } })
+const endpoint = createEndpoint({
+  origin: "https://shop.example",
+  keys: privateKey,
+  replay,
+  routes: { "POST /orders": { level: "medium", fields: cards } },
+})
+const client = createClient({
+  baseUrl: "https://shop.example",
+  keys: publicKey,
+  fields: sealedFields({ "POST /orders": cards }),
+  fetch(url, init) {
+    console.log("on the way:", JSON.parse(String(init.body)).card) // {"brand":"visa"}
+    const echo = async (/** @type {Request} */ request) => Response.json(await request.json())
+    return endpoint.handle(new Request(url, init), echo, { address: "127.0.0.1", encrypted: true })
+  },
+})
+const answer = await client.fetch("/orders", { method: "POST", body: JSON.stringify(order) })
+console.log("answered:", (await answer.json()).card) // {"brand":"visa","number":"4111111111111111"}

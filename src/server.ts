@@ -8,6 +8,8 @@ export type { ApiKeyFailure, ApiKeys, ApiKeySummary, ApiKeyVerdict } from "./api
 export type { ErrorCode } from "./base/errors.ts"
 export type { MaybePromise } from "./crypto/backend.ts"
 export type { KnownSigners } from "./envelope/signers.ts"
+export type { FieldPolicies } from "./fields/field-policies.ts"
+export type { Policy } from "./fields/policy.ts"
 export type { ProblemName, RefusalStatus } from "./http/problem.ts"
 export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
 export type { ReadableKeyRing } from "./keys/ring.ts"

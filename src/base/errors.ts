@@ -20,7 +20,7 @@
  * - `ERR_TOO_LARGE`: the message to seal, or a sealed answer, is above the limit.
  * - `ERR_MESSAGE_FORMAT`: an opened message is not the UTF-8 or JSON that was asked for.
  * - `ERR_FIELDS`: a document's sealed fields are authentic, but do not fit it, or are not those that the reader wants sealed.
- *   Nothing was claimed.
+ *   Nothing was claimed. From a client: the server says so of a request, and did not act on it.
  * - `ERR_TRUNCATED`: a stream was cut before its sealed end. What came until then is authentic, and not all.
  * - `ERR_KEYS_UNTRUSTED`: a server's key directory or its offer of a session is not there, is not by a pinned identity, is not
  *   for this client, has run out, or is older than one seen before.

@@ -9,7 +9,7 @@ import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import type { Authentic } from "../envelope/read.ts"
 import { parseResponse, type ResponseMessage } from "../http/message.ts"
-import { ENVELOPE_HEADER, ENVELOPE_TYPE, mediaType, STREAM_TYPE } from "../http/wire.ts"
+import { ENVELOPE_HEADER, ENVELOPE_TYPE, FIELDS_TYPE, mediaType, STREAM_TYPE } from "../http/wire.ts"
 import { discard, type OnBytes, readText } from "./body.ts"
 import type { Deadline } from "./deadline.ts"
 
@@ -23,6 +23,8 @@ export interface Answer extends ResponseMessage {
 export interface AnswerReading {
   /** Opens the reply to the one envelope that was sent. */
   readReply(reply: string): Promise<Authentic>
+  /** The same for a document with sealed fields; undefined where none was asked for. */
+  readonly readDocument: ((document: string) => Promise<ResponseMessage | undefined>) | undefined
   readonly maxResponseBytes: number
   readonly onBytes: OnBytes
   /** For the stream of an answer, as long as it goes on. */
@@ -88,6 +90,24 @@ async function openAnswer(
   return { ...answer, stream: await openBehind(reply, authentic, rest, deadline) }
 }
 
+async function openReply(response: Response, reading: AnswerReading): Promise<Answer | undefined> {
+  const { reply, rest } = await carriedBy(response, reading)
+  if (reply === undefined) tooLarge(reading.maxResponseBytes)
+  const authentic = await reading.readReply(reply).catch(() => undefined)
+  if (!authentic) throw unsealed(response, "not the reply to this request")
+  return openAnswer(reply, authentic, rest, reading.deadline)
+}
+
+async function openDocument(
+  response: Response,
+  readDocument: NonNullable<AnswerReading["readDocument"]>,
+  { maxResponseBytes, onBytes }: AnswerReading,
+): Promise<Answer | undefined> {
+  const document = await readText(response, maxCharacters(maxResponseBytes), onBytes)
+  if (document === undefined) tooLarge(maxResponseBytes)
+  return readDocument(document).catch(() => undefined)
+}
+
 /**
  * Reads an answer that is no redirect.
  *
@@ -95,13 +115,12 @@ async function openAnswer(
  *   body throws.
  */
 export async function readAnswer(response: Response, reading: AnswerReading): Promise<Answer> {
-  const { maxResponseBytes } = reading
+  const { maxResponseBytes, readDocument } = reading
   try {
-    const { reply, rest } = await carriedBy(response, reading)
-    if (reply === undefined) tooLarge(maxResponseBytes)
-    const authentic = await reading.readReply(reply).catch(() => undefined)
-    if (!authentic) throw unsealed(response, "not the reply to this request")
-    const answer = await openAnswer(reply, authentic, rest, reading.deadline)
+    const isDocument = readDocument && mediaType(response.headers.get("content-type")) === FIELDS_TYPE
+    const answer = await (isDocument
+      ? openDocument(response, readDocument, reading)
+      : openReply(response, reading))
     if (!answer) throw unsealed(response, "a reply that holds no answer")
     if (answer.body.length > maxResponseBytes) tooLarge(maxResponseBytes)
     return answer

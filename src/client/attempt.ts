@@ -9,7 +9,7 @@ import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { replyReader } from "../envelope/reply.ts"
 import { readProblem } from "../http/problem.ts"
-import { ENVELOPE_HEADER, ENVELOPE_TYPE, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
+import { ENVELOPE_HEADER, ENVELOPE_TYPE, FIELDS_TYPE, MAX_HEADER_CHARACTERS } from "../http/wire.ts"
 import { type Answer, isRedirect, readAnswer, unsealed } from "./answer.ts"
 import { discard, type OnBytes } from "./body.ts"
 import type { CorrectedClock } from "./corrected-clock.ts"
@@ -45,8 +45,9 @@ export function aboutOf({ requestId, method, url }: Operation): {
 /** Where the envelope stands: in the body where there is one, or where a header is too short. */
 function carry(
   envelope: string,
-  { method, hasBody }: Operation,
+  { method, hasBody, parted }: Operation,
 ): { headers: [string, string][]; body?: string } {
+  if (parted) return { headers: [["content-type", FIELDS_TYPE]], body: parted.withEnvelope(envelope) }
   const mayHaveBody = method !== "GET" && method !== "HEAD"
   const isLong = envelope.length > MAX_HEADER_CHARACTERS
   if (hasBody || (isLong && mayHaveBody))
@@ -84,6 +85,9 @@ function refusedBy(answer: Answer, { clock, emit }: Sender): End | undefined {
   if (problem?.name === "replayed") {
     const message = "a copy of this request came to the server before it: what became of it is not known"
     return { reason: "replayed", error: new SealwireError("ERR_REPLAYED", message) }
+  }
+  if (problem?.name === "fields") {
+    return { error: new SealwireError("ERR_FIELDS", "the server wants other fields sealed") }
   }
   if (problem?.name !== "mismatch") return undefined
   const message = "the request came to the server under another method or path"
@@ -150,6 +154,8 @@ async function exchange(
   const { maxResponseBytes } = settings
   const [url, init] = outerRequest(operation, end.envelope, settings)
   const readReply = await replyReader(end)
+  const { parted } = operation
+  const readDocument = parted && ((document: string) => parted.openReply(end, document))
   let retryAfterMs: number | undefined
   try {
     const outer = await deadline.wait(settings.fetch(url, { ...init, signal: deadline.signal }))
@@ -160,7 +166,9 @@ async function exchange(
       return { error: unsealed(outer, "a redirect") }
     }
     const onBytes = progressOf(operation, sender, outer)
-    const answer = await deadline.wait(readAnswer(outer, { readReply, maxResponseBytes, onBytes, deadline }))
+    const answer = await deadline.wait(
+      readAnswer(outer, { readReply, readDocument, maxResponseBytes, onBytes, deadline }),
+    )
     target.answered()
     const response = responseOf(answer, operation)
     return refusedBy(answer, sender) ?? { ...retryOf(answer, sender), response, isStream: !!answer.stream }
@@ -186,7 +194,8 @@ async function sealAndSend(
   try {
     assertFits(operation)
     target = await deadline.wait(sender.recipient.current())
-    end = await target.seal(operation.message, Math.floor(sender.clock.nowMs() / 1000))
+    const { message, context } = operation.parted ?? { message: operation.message, context: undefined }
+    end = await target.seal(message, Math.floor(sender.clock.nowMs() / 1000), context)
   } catch (error) {
     return withoutKeys(error)
   }

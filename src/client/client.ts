@@ -6,6 +6,7 @@
 
 import { encodeBase64url } from "#base64url"
 
+import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import type { PublicKey } from "../keys/key.ts"
 import { aboutOf, attemptOnce, type End, identified, type Sender } from "./attempt.ts"
@@ -31,7 +32,7 @@ export interface Client {
    * @throws What is not an answer of the application is thrown, as a `SealwireError` with the `requestId`:
    *   `ERR_NETWORK`, `ERR_TIMEOUT`, `ERR_UNSEALED`, `ERR_REPLAYED`, `ERR_NO_SESSION`: **the outcome is unknown**: unless the method is GET or
    *   HEAD, the server may have acted on the request, once;
-   *   `ERR_STALE`, `ERR_MISMATCH`, `ERR_KEYS_UNTRUSTED`, `ERR_KEY`: the server did not act on it;
+   *   `ERR_STALE`, `ERR_MISMATCH`, `ERR_FIELDS`, `ERR_KEYS_UNTRUSTED`, `ERR_KEY`: the server did not act on it;
    *   `ERR_TOO_LARGE`: a request above 16 MiB, a GET or HEAD that does not fit a header, or an answer above `maxResponseBytes`.
    *   The reason of the signal, once it aborts. `TypeError` for another origin, and for what the platform's `fetch` refuses.
    *   The body of a streamed answer errors with `ERR_TRUNCATED` where it is cut, `ERR_OPEN_FAILED` where it is changed.
@@ -114,7 +115,7 @@ function partsOf(settings: Settings, clock: CorrectedClock, timing: Timing, emit
 /** The same, with time in the caller's hand. */
 export function createTimedClient(options: ClientOptions, timing: Timing): Client {
   const settings = readSettings(options)
-  const { backend, baseUrl, retry } = settings
+  const { backend, baseUrl, retry, origin, fields } = settings
   const emit = emitterOf(settings.onEvent)
   const clock = new CorrectedClock(settings.clock)
   const { keys, sessions } = partsOf(settings, clock, timing, emit)
@@ -127,7 +128,12 @@ export function createTimedClient(options: ClientOptions, timing: Timing): Clien
     emit,
   }
   const generateId = settings.generateId ?? (() => encodeBase64url(backend.randomBytes(16)))
-  const terms = { baseUrl, generateId, budgetMs: retry.budgetMs }
+  const terms = {
+    baseUrl,
+    generateId,
+    budgetMs: retry.budgetMs,
+    part: (message: Bytes) => fields?.(message, origin),
+  }
   return Object.freeze({
     fetch: async (input: string | URL | Request, init?: RequestInit) =>
       perform(await readOperation(input, init, terms), sender, timing),

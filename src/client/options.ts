@@ -12,6 +12,7 @@ import { assertFunction, assertInteger, assertOptions } from "../base/options.ts
 import { describe } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 import { isInnerHeader } from "../http/message.ts"
+import type { SealedFields } from "../http/parted-request.ts"
 import { DIRECTORY_PATH, ENVELOPE_HEADER, readOrigin } from "../http/wire.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
 import type { ClientEvent } from "./events.ts"
@@ -47,6 +48,11 @@ export interface ClientOptions {
    * IndexedDB, where the pages of one origin share it, under a key that no script can read. Default: false.
    */
   readonly session?: boolean | "shared"
+  /**
+   * Sends the bodies of certain requests as JSON documents with sealed fields, for servers that want them so: what `sealedFields` of
+   * `sealwire/fields` gives. Default: every request is sealed as a whole.
+   */
+  readonly fields?: SealedFields
   /** Sends what is sealed. Default: the platform's `fetch`. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
   /** Cryptography for the directory and for ids; a key uses its own. Default: the platform's. */
@@ -88,6 +94,7 @@ const OPTIONS = [
   "origin",
   "signWith",
   "session",
+  "fields",
   "fetch",
   "backend",
   "timeoutMs",
@@ -113,6 +120,7 @@ export interface Settings {
   readonly origin: string
   readonly signWith: SigningKey | undefined
   readonly session: boolean | "shared"
+  readonly fields: SealedFields | undefined
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly backend: Backend
   readonly timeoutMs: number
@@ -205,13 +213,13 @@ export function readSettings(options: ClientOptions): Settings {
   const { signWith, fetch = platformFetch, backend = platform } = options
   const { timeoutMs = 30_000, maxResponseBytes = MAX_MESSAGE_BYTES, refreshCooldownMs = 30_000 } = options
   const { outerHeaders = [], directoryPath = DIRECTORY_PATH, seqStore, generateId } = options
-  const { clock = systemClock, onEvent, enforcesIdempotency = false, sendQuery = false } = options
+  const { clock = systemClock, onEvent, fields, enforcesIdempotency = false, sendQuery = false } = options
   const baseUrl = readBaseUrl(options.baseUrl)
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
   assertInteger(timeoutMs, "options.timeoutMs", 1, MAX_DELAY_MS)
   assertInteger(refreshCooldownMs, "options.refreshCooldownMs", 0, MAX_DELAY_MS)
   assertInteger(maxResponseBytes, "options.maxResponseBytes", 1, MAX_MESSAGE_BYTES)
-  for (const [name, value] of Object.entries({ fetch, generateId, clock, onEvent })) {
+  for (const [name, value] of Object.entries({ fetch, fields, generateId, clock, onEvent })) {
     if (value !== undefined) assertFunction(value, `options.${name}`)
   }
   if (!Array.isArray(outerHeaders)) {
@@ -226,6 +234,7 @@ export function readSettings(options: ClientOptions): Settings {
     origin: readOrigin(options.origin ?? baseUrl.origin, "options.origin"),
     signWith,
     session: readSession(options),
+    fields,
     fetch,
     backend,
     timeoutMs,

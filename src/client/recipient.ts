@@ -17,7 +17,8 @@ import type { RetryReason } from "./retry.ts"
 
 /** What one attempt is sealed to. */
 export interface Target {
-  seal(message: Bytes, issuedAtSeconds: number): Promise<EnvelopeEnd>
+  /** @param bound - The context, where it is not that of whole messages. */
+  seal(message: Bytes, issuedAtSeconds: number, bound?: Bytes): Promise<EnvelopeEnd>
   /** After an unsealed refusal: why the next attempt may fare better, for what is sealed to then. */
   refused(outerStatus: number): Promise<RetryReason | undefined>
   /** After a sealed answer. */
@@ -38,7 +39,10 @@ export function keyRecipient(keys: KeySource, { origin, signWith }: Settings): R
       const to = (await keys.keys())[0] as PublicKey
       const seal = sealerFor("sw1", { to, context, signWith })
       return {
-        seal: (message, issuedAtSeconds) => seal(message, { issuedAtSeconds }),
+        seal: (message, issuedAtSeconds, bound) =>
+          (bound ? sealerFor("sw1", { to, context: contextOf(bound), signWith }) : seal)(message, {
+            issuedAtSeconds,
+          }),
         async refused(outerStatus) {
           // the server has no other way to say that the key is gone (§7); whoever forges this causes one fetch
           if (outerStatus !== 400) return undefined

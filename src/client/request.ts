@@ -7,6 +7,7 @@
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { type HeaderPair, isInnerHeader, serializeRequest } from "../http/message.ts"
+import type { PartedRequest } from "../http/parted-request.ts"
 import { ENVELOPE_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER } from "../http/wire.ts"
 import { Deadline } from "./deadline.ts"
 
@@ -21,6 +22,8 @@ export interface Operation {
   /** M: the same bytes in each attempt. */
   readonly message: Bytes
   readonly hasBody: boolean
+  /** The same, where its fields alone are sealed. */
+  readonly parted: PartedRequest | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -60,6 +63,7 @@ export interface OperationTerms {
   readonly generateId: () => string
   /** For reading the body, which may be a stream. */
   readonly budgetMs: number
+  readonly part: (message: Bytes) => Promise<PartedRequest | undefined> | undefined
 }
 
 /** Methods whose body no platform refuses. */
@@ -88,12 +92,12 @@ async function readBody(request: Request, budgetMs: number, signal: AbortSignal 
  * Reads the arguments of `fetch`.
  *
  * @throws `TypeError` for another origin, and for what the platform's `fetch` refuses, too; the reason of a signal that has
- *   aborted; `SealwireError` `ERR_TOO_LARGE` for a path above 8192 characters.
+ *   aborted; `SealwireError` `ERR_TOO_LARGE` for a path above 8192 characters; what `part` throws.
  */
 export async function readOperation(
   input: Input,
   init: RequestInit | undefined,
-  { baseUrl, generateId, budgetMs }: OperationTerms,
+  { baseUrl, generateId, budgetMs, part }: OperationTerms,
 ): Promise<Operation> {
   const url = resolveUrl(input, baseUrl)
   const text = isRequest(input) ? undefined : textIn(init ?? {})
@@ -111,13 +115,15 @@ export async function readOperation(
   }
   const body = text === undefined ? await readBody(request, budgetMs, signal) : encoder.encode(text)
   const pairs: HeaderPair[] = [...headers]
+  const message = serializeRequest({ headers: pairs, method, path, body })
   return {
     url,
     method,
     requestId: headers.get(REQUEST_ID_HEADER) ?? "",
     headers,
-    message: serializeRequest({ headers: pairs, method, path, body }),
+    message,
     hasBody: body.length > 0,
+    parted: await part(message),
     signal,
   }
 }

@@ -179,7 +179,12 @@ export class ClientSessions implements Recipient {
     const { sessionId } = live.end
     const context = this.#context
     return {
-      seal: (message, issuedAtSeconds) => sealInSession(live.end, { message, context }, { issuedAtSeconds }),
+      seal: (message, issuedAtSeconds, bound) =>
+        sealInSession(
+          live.end,
+          { message, context: bound ? contextOf(bound) : context },
+          { issuedAtSeconds },
+        ),
       refused: async (outerStatus) => {
         if (outerStatus !== 401) return undefined
         await this.#drop(sessionId)

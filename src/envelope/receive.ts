@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Bytes } from "../base/bytes.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { claimIdOf } from "./digest.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
@@ -21,10 +22,15 @@ export interface Receiving extends Omit<Reading, "isNear" | "readSigner">, Signe
 /** An authentic message that does not count yet: to compare, and to refuse by a sealed reply. Never to act on. */
 export interface Received {
   readonly authentic: Authentic
+  readonly envelope: string
   /** The reading of the guard's clock by which it is judged, in Unix milliseconds. */
   readonly nowMs: number
-  /** Seals a reply, and keeps what a stream of frames behind it needs (§9). */
-  reply(message: string | Uint8Array): Promise<EnvelopeEnd>
+  /**
+   * Seals a reply, and keeps what a stream of frames behind it needs (§9).
+   *
+   * @param context - Default: the envelope.
+   */
+  reply(message: string | Uint8Array, context?: Bytes): Promise<EnvelopeEnd>
   /**
    * Step 8.
    *
@@ -49,10 +55,11 @@ export async function receive(envelope: string, receiving: Receiving): Promise<R
   const { header, seed, selected } = authentic
   const { backend, madeAtMs: keyMadeAtMs } = selected
   const { kid, id, issuedAtSeconds } = header
-  const reply = (message: string | Uint8Array): Promise<EnvelopeEnd> =>
-    sealReply({ backend, envelope, seed, kid }, message)
+  const reply = (message: string | Uint8Array, context?: Bytes): Promise<EnvelopeEnd> =>
+    sealReply({ backend, envelope, seed, kid }, message, context)
   return {
     authentic,
+    envelope,
     nowMs,
     reply,
     async admit() {

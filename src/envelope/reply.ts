@@ -14,7 +14,7 @@ import { contextHashOf } from "./context.ts"
 import { type EnvelopeEnd, exportSecret } from "./exporter.ts"
 import { copyMessage } from "./message.ts"
 import { type Authentic, readEnvelope } from "./read.ts"
-import { type Fresh, writeEnvelope } from "./write.ts"
+import { writeEnvelope } from "./write.ts"
 
 const NO_KEY = new Uint8Array(0)
 
@@ -24,38 +24,42 @@ interface ReplyTerms {
   readonly kid: string
   /** X of the envelope. */
   readonly secret: Bytes
-  /** The context is the envelope. */
   readonly contextHash: string
 }
 
-async function replyTermsOf({ backend, envelope, seed, kid }: EnvelopeEnd): Promise<ReplyTerms> {
+/** The context is the envelope, unless more than that is bound. */
+async function replyTermsOf(
+  { backend, envelope, seed, kid }: EnvelopeEnd,
+  context?: Bytes,
+): Promise<ReplyTerms> {
   const bytes = encodeAscii(envelope)
   const secret = await exportSecret(backend, bytes, seed)
-  return { backend, kid, secret, contextHash: await contextHashOf(backend, bytes) }
+  return { backend, kid, secret, contextHash: await contextHashOf(backend, context ?? bytes) }
 }
 
-/** Seals a reply, and keeps what it exports; `given` as for `writeEnvelope`. */
+/**
+ * Seals a reply, and keeps what it exports.
+ *
+ * @param context - Default: the envelope.
+ */
 export async function sealReply(
   end: EnvelopeEnd,
   message: string | Uint8Array,
-  given?: Partial<Fresh>,
+  context?: Bytes,
 ): Promise<EnvelopeEnd> {
   const bytes = copyMessage(message, MAX_MESSAGE_BYTES)
-  const { backend, kid, secret, contextHash } = await replyTermsOf(end)
-  const { envelope, seed } = await writeEnvelope(
-    {
-      backend,
-      type: "sw1-reply",
-      kid,
-      contextHash,
-      message: bytes,
-      contentKey: async (_, nonce) => ({
-        key: await expand(backend, secret, "reply", nonce),
-        encryptedKey: NO_KEY,
-      }),
-    },
-    given,
-  )
+  const { backend, kid, secret, contextHash } = await replyTermsOf(end, context)
+  const { envelope, seed } = await writeEnvelope({
+    backend,
+    type: "sw1-reply",
+    kid,
+    contextHash,
+    message: bytes,
+    contentKey: async (_, nonce) => ({
+      key: await expand(backend, secret, "reply", nonce),
+      encryptedKey: NO_KEY,
+    }),
+  })
   return { backend, envelope, seed, kid }
 }
 
@@ -95,4 +99,9 @@ export async function replyReader(end: EnvelopeEnd): Promise<(reply: string) => 
     answered = true
     return authentic
   }
+}
+
+/** Reads one reply that is bound to more than its request. */
+export async function readReplyIn(end: EnvelopeEnd, reply: string, context: Bytes): Promise<Authentic> {
+  return readReply(await replyTermsOf(end, context), reply)
 }

@@ -31,19 +31,28 @@ export interface HashAction {
   readonly domain?: string
 }
 
+/** Seals a value. */
+export interface SealAction {
+  readonly action: "seal"
+  /** Whether it must be there, so that a document without it is neither sent nor accepted. Default: `false`. */
+  readonly required?: boolean
+}
+
 /**
  * What happens to a field:
  *
- * - `"seal"`: only the recipient reads it.
+ * - `"seal"`, or a {@link SealAction}: only the recipient reads it.
  * - `"drop"`: it does not leave; an array element becomes `null`.
  * - `"mask"`, or a {@link MaskAction}: `***`.
  * - `"hash"`, or a {@link HashAction}: a pseudonym, the same for equal values.
  */
-export type FieldAction = "seal" | "drop" | "mask" | "hash" | MaskAction | HashAction
+export type FieldAction = "seal" | "drop" | "mask" | "hash" | SealAction | MaskAction | HashAction
 
 /** An action, checked and ready. */
 export interface Treatment {
   readonly action: "seal" | "drop" | "mask" | "hash"
+  /** Whether a document must have such a place. */
+  readonly isRequired: boolean
   /** Two rules with one description do the same. */
   readonly description: string
   /** The value that leaves in place of this one; undefined for none. */
@@ -83,6 +92,7 @@ function masking({ keepFirst = 0, keepLast = 0 }: MaskAction): Treatment {
   const mask = (value: JsonValue): string => maskOf(value, keepFirst, keepLast)
   return {
     action: "mask",
+    isRequired: false,
     description: canonicalJson({ action: "mask", keepFirst, keepLast }),
     apply: mask,
     isApplied: (value) => isMask(value, keepFirst, keepLast),
@@ -114,6 +124,7 @@ function hashing({ domain }: HashAction, pointer: string, given: Hashing | undef
   }
   return {
     action: "hash",
+    isRequired: false,
     description: canonicalJson({ action: "hash", domain: domain ?? pointer, key: name }),
     apply: hash,
     isApplied: (value) => typeof value === "string" && PSEUDONYM.test(value),
@@ -125,16 +136,23 @@ function hashing({ domain }: HashAction, pointer: string, given: Hashing | undef
   }
 }
 
-const SEAL: Treatment = {
-  action: "seal",
-  description: '{"action":"seal"}',
-  apply: (value) => value,
-  isApplied: () => true,
-  redact: () => "[sealed]",
+function sealing({ required = false }: SealAction, rule: string): Treatment {
+  if (typeof required !== "boolean") {
+    throw new TypeError(`${rule}: required must be true or false, not ${describe(required)}`)
+  }
+  return {
+    action: "seal",
+    isRequired: required,
+    description: canonicalJson({ action: "seal", required }),
+    apply: (value) => value,
+    isApplied: () => true,
+    redact: () => "[sealed]",
+  }
 }
 
 const DROP: Treatment = {
   action: "drop",
+  isRequired: false,
   description: '{"action":"drop"}',
   apply: () => undefined,
   // what is left of an array element
@@ -156,9 +174,11 @@ export function readAction(action: FieldAction, pointer: string, hashKey: Hashin
   }
   switch (full.action) {
     case "seal":
+      assertOptions(full, rule, ["action", "required"])
+      return sealing(full as SealAction, rule)
     case "drop":
       assertOptions(full, rule, ["action"])
-      return full.action === "seal" ? SEAL : DROP
+      return DROP
     case "mask":
       assertOptions(full, rule, ["action", "keepFirst", "keepLast"])
       return masking(full as MaskAction)

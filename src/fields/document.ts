@@ -5,7 +5,7 @@
  */
 
 import { type Bytes, concatPrefixed } from "../base/bytes.ts"
-import { canonicalJson } from "../base/canonical-json.ts"
+import { serializeJson } from "../base/canonical-json.ts"
 import { copyJson, isJsonObject, type JsonObject } from "../base/json-value.ts"
 import { copyBytes, describe } from "../base/text.ts"
 import { parseStrictJson } from "./json-text.ts"
@@ -24,9 +24,18 @@ export function readDocument(document: string | object, name: string): JsonObjec
   throw new TypeError(`${name} must be a JSON object, as text or as a value, not ${describe(value)}`)
 }
 
-/** `lp(outer context) ‖ lp(RFC 8785 of the clear rest)` */
+/** `lp(outer context) ‖ lp(RFC 8785 of the clear rest)`, which is a copy of {@link readDocument}'s. */
 export function fieldsContext(outer: Bytes, rest: JsonObject): Bytes {
-  return concatPrefixed(NOTHING, [outer, copyBytes(canonicalJson(rest), "document")])
+  return concatPrefixed(NOTHING, [outer, copyBytes(serializeJson(rest), "document")])
+}
+
+/**
+ * Checks that a document leaves a member to the protocol.
+ *
+ * @throws `RangeError`
+ */
+export function assertLacks(document: JsonObject, member: string): void {
+  if (Object.hasOwn(document, member)) throw new RangeError(`document has a member "${member}" already`)
 }
 
 /** A caller's pattern; an optional one may find nothing. */

@@ -34,6 +34,18 @@ function assertSealed(document: JsonObject, pattern: Segments, sealed: ReadonlyS
 }
 
 /**
+ * Checks that what must be there is, in a document that was sealed as a whole.
+ *
+ * @throws `SealwireError` `ERR_FIELDS`
+ */
+export function assertRequired(document: JsonObject, { required }: Expected): void {
+  for (const pattern of required) {
+    const { isMissing, blocks } = find(document, pattern)
+    if (isMissing || blocks.length > 0) refuseFields(`${formatPointer(pattern)} is missing`)
+  }
+}
+
+/**
  * Compares a document, its sealed values in their places, with the reader's policy.
  *
  * @param sealed - The places whose values were sealed.

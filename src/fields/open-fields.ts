@@ -48,7 +48,7 @@ export interface ReceivedFields {
 }
 
 /** Parts a document from outside into its clear rest and its envelope; all that is none fails as any envelope does. */
-function part(document: string | object): { rest: JsonObject; envelope: string } {
+export function part(document: string | object): { rest: JsonObject; envelope: string } {
   try {
     const rest = readDocument(document, "document")
     const envelope = rest[SEALED_MEMBER]
@@ -61,7 +61,7 @@ function part(document: string | object): { rest: JsonObject; envelope: string }
 }
 
 /** Reads M: `{pointer: value}` in RFC 8785 JSON, which has one text only, and so neither doubles nor odd numbers. */
-function parseSealed(message: Bytes): JsonObject {
+export function parseSealed(message: Bytes): JsonObject {
   const text = decodeUtf8(message)
   try {
     const value = JSON.parse(text ?? "") as JsonValue
@@ -73,7 +73,7 @@ function parseSealed(message: Bytes): JsonObject {
 }
 
 /** Puts sealed values back. All places are found in the clear rest first, so that none can be inside another. */
-function restore(rest: JsonObject, values: JsonObject): Places {
+export function restore(rest: JsonObject, values: JsonObject): Places {
   const sealed: Places = new Map()
   const targets = Object.entries(values).map(([pointer, value]) => {
     const place = parsePointer(pointer)

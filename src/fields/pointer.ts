@@ -14,6 +14,9 @@ export type Segments = readonly string[]
 /** The member that holds the envelope. */
 export const SEALED_MEMBER = "$sealed"
 
+/** The member of an HTTP message's document that is its head; always sealed. */
+export const HEAD_MEMBER = "$head"
+
 export const ANY = "*"
 
 const REACH_PROTOTYPE = new Set(["__proto__", "constructor", "prototype"])

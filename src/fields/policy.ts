@@ -17,11 +17,13 @@ import { KEY_BYTES } from "../crypto/sizes.ts"
 import type { OpenOptions } from "../envelope/open.ts"
 import type { SealOptions } from "../envelope/seal.ts"
 import type { Hashing } from "./actions.ts"
+import { applyRules, assertApplied, expectedBy, wantedBy, wantedSealed } from "./apply-rules.ts"
+import { offerCodec } from "./codec.ts"
 import { choosePlaces, readDocument } from "./document.ts"
-import { refuseFields } from "./expected.ts"
 import { receiveFields } from "./open-fields.ts"
 import { OpenedFields } from "./opened-fields.ts"
-import { find, formatPointer, memberOf, parentOf, put, type Segments } from "./pointer.ts"
+import { formatPointer, type Segments } from "./pointer.ts"
+import { policyCodec } from "./policy-codec.ts"
 import { redactBy } from "./redact.ts"
 import { joinRules, readRules, type Rule, type RuleSources } from "./rules.ts"
 import { sealPlaces } from "./seal-fields.ts"
@@ -99,11 +101,6 @@ function includedRules(include: readonly Policy[]): Rule[] {
   })
 }
 
-const isSealing = ({ treatment }: Rule): boolean => treatment.action === "seal"
-const wanted = ({ pattern }: Rule) => ({ pattern, isOptional: true })
-const valueAt = (document: JsonObject, place: Segments): JsonValue =>
-  memberOf(parentOf(document, place), place.at(-1) ?? "") ?? null
-
 async function protect(
   rules: readonly Rule[],
   document: string | object,
@@ -111,28 +108,9 @@ async function protect(
 ): Promise<JsonObject> {
   const copy = readDocument(document, "document")
   const outer = copyBytes(context, "options.context")
-  for (const rule of rules) {
-    const places = choosePlaces(copy, [wanted(rule)]).values()
-    if (isSealing(rule)) continue
-    for (const place of places) {
-      const value = await rule.treatment.apply(valueAt(copy, place))
-      put(parentOf(copy, place), place.at(-1) ?? "", value)
-    }
-  }
-  const sealed = await sealPlaces(copy, rules.filter(isSealing).map(wanted), { ...options, context: outer })
+  await applyRules(rules, copy)
+  const sealed = await sealPlaces(copy, wantedSealed(rules), { ...options, context: outer })
   return sealed.document
-}
-
-/** Whether each rule but those that seal has been applied to a document. */
-function assertApplied(rules: readonly Rule[], document: JsonObject): void {
-  for (const { pattern, treatment } of rules) {
-    const { places, blocks } = find(document, pattern)
-    const inArray = (place: Segments): boolean => Array.isArray(parentOf(document, place))
-    const isApplied = (place: Segments): boolean =>
-      treatment.isApplied(valueAt(document, place)) && (treatment.action !== "drop" || inArray(place))
-    if (blocks.length === 0 && places.every(isApplied)) continue
-    refuseFields(`${formatPointer(pattern)} did not arrive as "${treatment.action}" leaves it`)
-  }
 }
 
 async function openBy(
@@ -140,16 +118,8 @@ async function openBy(
   document: string | object,
   options: OpenOptions,
 ): Promise<OpenedFields> {
-  const neverClear = rules.filter(isSealing).map(({ pattern }) => pattern)
-  const { received, ...fields } = await receiveFields(document, options, {
-    required: [],
-    neverClear,
-    optional: [],
-  })
-  assertApplied(
-    rules.filter((rule) => !isSealing(rule)),
-    fields.document,
-  )
+  const { received, ...fields } = await receiveFields(document, options, expectedBy(rules))
+  assertApplied(rules, fields.document)
   return new OpenedFields(await received.admit(), fields)
 }
 
@@ -166,7 +136,7 @@ function explain(rules: readonly Rule[], document: string | object): FieldEffect
   const effects = new Map<string, FieldEffect>()
   for (const rule of rules) {
     const { action } = rule.treatment
-    for (const pointer of choosePlaces(copy, [wanted(rule)]).keys()) {
+    for (const pointer of choosePlaces(copy, [wantedBy(rule)]).keys()) {
       effects.set(pointer, { pointer, action, rule: formatPointer(rule.pattern) })
     }
   }
@@ -217,5 +187,6 @@ export function createPolicy(options: PolicyOptions): Policy {
     redact: (document) => redactBy(rules, document),
   }
   rulesOf.set(policy, rules)
+  offerCodec(policy, policyCodec(rules))
   return policy
 }

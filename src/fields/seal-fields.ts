@@ -11,7 +11,7 @@ import { copyBytes, describe } from "../base/text.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { type SealOptions, sealTo } from "../envelope/seal.ts"
 import type { Fresh } from "../envelope/write.ts"
-import { choosePlaces, fieldsContext, readDocument, takeOut, type Wanted } from "./document.ts"
+import { assertLacks, choosePlaces, fieldsContext, readDocument, takeOut, type Wanted } from "./document.ts"
 import { parsePattern, SEALED_MEMBER, type Segments } from "./pointer.ts"
 
 /** Options of {@link sealFields}. */
@@ -28,7 +28,7 @@ export interface SealFieldsOptions extends SealOptions {
 const OPTIONS = ["to", "context", "signWith", "maxMessageBytes"]
 
 /** A document whose fields are sealed, and what the reply to its envelope needs. */
-export interface SealedFields {
+export interface SealedDocument {
   readonly document: JsonObject
   readonly end: EnvelopeEnd
 }
@@ -50,11 +50,9 @@ export async function sealPlaces(
   wanted: readonly Wanted[],
   { context = "", ...options }: SealOptions,
   given?: Partial<Fresh>,
-): Promise<SealedFields> {
+): Promise<SealedDocument> {
   assertOptions(options, "options", OPTIONS)
-  if (Object.hasOwn(document, SEALED_MEMBER)) {
-    throw new RangeError(`document has a member "${SEALED_MEMBER}" already`)
-  }
+  assertLacks(document, SEALED_MEMBER)
   const message = canonicalJson(takeOut(document, choosePlaces(document, wanted)))
   const bound = fieldsContext(copyBytes(context, "options.context"), document)
   const end = await sealTo(message, { ...options, context: bound }, given)
@@ -67,7 +65,7 @@ export async function sealFieldsTo(
   document: string | object,
   options: SealFieldsOptions,
   given?: Partial<Fresh>,
-): Promise<SealedFields> {
+): Promise<SealedDocument> {
   assertOptions(options, "options", [...OPTIONS, "fields", "fieldsIfPresent"])
   const { fields, fieldsIfPresent = [], ...sealOptions } = options
   const wanted = [

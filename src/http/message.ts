@@ -62,27 +62,30 @@ function isPair(pair: unknown): pair is HeaderPair {
 
 const isHeaders = (value: unknown): value is HeaderPair[] => Array.isArray(value) && value.every(isPair)
 
-function serialize(head: string, body: Bytes): Bytes {
+/** Writes a message whose head is known as text. */
+export function joinMessage(head: string, body: Bytes): Bytes {
   const headBytes = encodeAscii(head)
   const length = new Uint8Array(4)
   new DataView(length.buffer).setUint32(0, headBytes.length)
   return concat(length, headBytes, body)
 }
 
+/** The head of a request. */
 // strings alone, and members in order: JSON.stringify writes RFC 8785 here
-const requestHead = ({ headers, method, path }: Omit<RequestMessage, "body">): string =>
+export const requestHead = ({ headers, method, path }: Omit<RequestMessage, "body">): string =>
   JSON.stringify({ headers, method, path })
-const responseHead = ({ headers, status }: Omit<ResponseMessage, "body">): string =>
+/** The head of a response. */
+export const responseHead = ({ headers, status }: Omit<ResponseMessage, "body">): string =>
   JSON.stringify({ headers, status })
 
 /** Writes a request. */
 export function serializeRequest(request: RequestMessage): Bytes {
-  return serialize(requestHead(request), request.body)
+  return joinMessage(requestHead(request), request.body)
 }
 
 /** Writes a response. */
 export function serializeResponse(response: ResponseMessage): Bytes {
-  return serialize(responseHead(response), response.body)
+  return joinMessage(responseHead(response), response.body)
 }
 
 interface Parts {

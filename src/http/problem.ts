@@ -12,13 +12,15 @@ import type { HeaderPair, ResponseMessage } from "./message.ts"
 export const PROBLEM_TYPE = "application/problem+json"
 
 /** The name of a sealed refusal: `urn:sealwire:<name>`. */
-export type ProblemName = "stale" | "replayed" | "mismatch" | "unauthorized" | "forbidden" | "rate-limited"
+export type ProblemName =
+  "stale" | "replayed" | "mismatch" | "fields" | "unauthorized" | "forbidden" | "rate-limited"
 
 /** Their statuses, which is all that a reader goes by. */
 const SEALED: Readonly<Record<ProblemName, number>> = {
   stale: 400,
   replayed: 409,
   mismatch: 400,
+  fields: 400,
   unauthorized: 401,
   forbidden: 403,
   "rate-limited": 429,
@@ -29,6 +31,7 @@ const TITLES: Readonly<Record<ProblemName, string>> = {
   stale: "The message is too old, or from the future",
   replayed: "The message was received before",
   mismatch: "The message is for another method or path",
+  fields: "The fields are not sealed as this route wants them",
   unauthorized: "Authentication is required",
   forbidden: "Not allowed",
   "rate-limited": "Too many requests",

@@ -12,6 +12,8 @@ export const MAX_HEADER_CHARACTERS: number = 7 * 1024
 export const ENVELOPE_TYPE = "application/jose"
 /** The type of a body that is a reply, a line feed, and frames (§9). */
 export const STREAM_TYPE = "application/sealwire-stream"
+/** The type of a body that is a JSON document, some of whose fields are in an envelope (§11.1). */
+export const FIELDS_TYPE = "application/sealwire-fields+json"
 /** Where the key directory is (RFC 8615). */
 export const DIRECTORY_PATH = "/.well-known/sealwire"
 /** Where sessions are offered, and one level below, opened and ended (§6). */

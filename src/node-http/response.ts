@@ -7,13 +7,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 
 import { PROBLEM_TYPE } from "../http/problem.ts"
-import { ENVELOPE_TYPE, mediaType } from "../http/wire.ts"
+import { ENVELOPE_TYPE, FIELDS_TYPE, mediaType } from "../http/wire.ts"
 
 /** How long a peer may go on sending after it was refused, in milliseconds: it would not read an answer on a reset connection. */
 const LINGER_MS = 1000
 
 /** What is always short, so that it goes out with its length. */
-const SHORT_TYPES: readonly string[] = [ENVELOPE_TYPE, PROBLEM_TYPE]
+const SHORT_TYPES: readonly string[] = [ENVELOPE_TYPE, FIELDS_TYPE, PROBLEM_TYPE]
 
 function setHead({ status, headers }: Response, res: ServerResponse): void {
   res.statusCode = status

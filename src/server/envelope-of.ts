@@ -7,12 +7,20 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { decodeUtf8 } from "../base/text.ts"
-import { ENVELOPE_HEADER, ENVELOPE_TYPE, MAX_HEADER_CHARACTERS, mediaType } from "../http/wire.ts"
+import {
+  ENVELOPE_HEADER,
+  ENVELOPE_TYPE,
+  FIELDS_TYPE,
+  MAX_HEADER_CHARACTERS,
+  mediaType,
+} from "../http/wire.ts"
 import { Refusal } from "./refusal-error.ts"
+
+const SEALED_TYPES: readonly string[] = [ENVELOPE_TYPE, FIELDS_TYPE]
 
 /** Whether a request claims to be sealed. */
 export function looksSealed({ headers }: Request): boolean {
-  return headers.has(ENVELOPE_HEADER) || mediaType(headers.get("content-type")) === ENVELOPE_TYPE
+  return headers.has(ENVELOPE_HEADER) || SEALED_TYPES.includes(mediaType(headers.get("content-type")))
 }
 
 /** Firefox has no `Request.body`; nobody on the way can make it hold too much, for it is no server. */
@@ -51,11 +59,16 @@ async function hasBody(request: Request): Promise<boolean> {
 }
 
 /**
- * The envelope of a request. What it is worth shows when it is opened.
+ * The envelope of a request, or the document that has it. What it is worth shows when it is opened.
  *
+ * @param type - Of a body.
  * @throws `Refusal` 400, 413 or 415.
  */
-export async function envelopeOf(request: Request, maxBytes: number): Promise<string> {
+export async function envelopeOf(
+  request: Request,
+  maxBytes: number,
+  type: string = ENVELOPE_TYPE,
+): Promise<string> {
   const { headers } = request
   if (headers.has("content-encoding")) throw new Refusal(415)
   const inHeader = headers.get(ENVELOPE_HEADER)
@@ -65,7 +78,7 @@ export async function envelopeOf(request: Request, maxBytes: number): Promise<st
     return inHeader
   }
   if (request.body === null) throw new Refusal(400)
-  if (mediaType(headers.get("content-type")) !== ENVELOPE_TYPE) throw new Refusal(415)
+  if (mediaType(headers.get("content-type")) !== type) throw new Refusal(415)
   const body = await readBody(request, maxBytes)
   if (body === undefined) throw new Refusal(400)
   return body

@@ -8,20 +8,29 @@ import { encodeBase64url } from "#base64url"
 
 import { SealwireError } from "../base/errors.ts"
 import type { Opened } from "../envelope/opened.ts"
-import { receive, type Received, type Receiving } from "../envelope/receive.ts"
+import type { Received, Receiving } from "../envelope/receive.ts"
+import type { FieldsCodec } from "../fields/codec.ts"
 import type { HeaderPair } from "../http/message.ts"
 import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
 import { REQUEST_ID_HEADER } from "../http/wire.ts"
 import { type Authenticate, NOT_ASKED, withoutKey } from "./authenticate.ts"
-import { envelopeOf } from "./envelope-of.ts"
 import { type OnHappening, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
 import { type ChargeProven, rateLimitHeaders } from "./limits.ts"
 import { type Idempotency, runOnce } from "./operation.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { AuthenticationFailure, Principal } from "./principal.ts"
+import { receiveRequest, type ReceivingRequests } from "./receive-request.ts"
+import { applyTo, isDocument, isDocumentMessage, sealDocument, WHOLE_DOCUMENT } from "./reply-fields.ts"
 import type { Level, Route } from "./routes.ts"
-import { type Answer, readAnswer, sealAnswer, type Sealing, sealMessage } from "./sealed-response.ts"
+import {
+  type Answer,
+  answerDocument,
+  readAnswer,
+  sealAnswer,
+  type Sealing,
+  sealMessage,
+} from "./sealed-response.ts"
 
 /** What a handler learns about a request besides the request itself. */
 export interface RequestDetails {
@@ -47,11 +56,8 @@ export interface RequestDetails {
 export type Handler = (request: Request, details: RequestDetails) => Response | Promise<Response>
 
 /** What exchanges share. */
-export interface Exchanging extends Joining, Sealing {
+export interface Exchanging extends Joining, Sealing, ReceivingRequests {
   readonly receiving: Receiving
-  /** The same for one envelope, which may belong to a session. */
-  receivingFor(envelope: string): Receiving
-  readonly maxEnvelopeCharacters: number
   readonly idempotency: Idempotency | undefined
   readonly authenticate: Authenticate | undefined
   readonly onEvent: OnHappening | undefined
@@ -110,9 +116,16 @@ async function handle(
   inner: Request,
   details: RequestDetails,
   { onEvent, ...sealing }: Exchanging,
+  policy: FieldsCodec | undefined,
 ): Promise<Answer> {
   try {
-    return await readAnswer(await next(inner, details), details.requestId, inner.method, sealing)
+    const response = await next(inner, details)
+    const { requestId } = details
+    if (!policy || !isDocument(response.status, response.headers.get("content-type"))) {
+      return await readAnswer(response, requestId, inner.method, sealing)
+    }
+    const whole = { ...sealing, ...WHOLE_DOCUMENT }
+    return await applyTo(await readAnswer(response, requestId, inner.method, whole), policy)
   } catch (error) {
     void report(onEvent, { type: "handler-failed", requestId: details.requestId, error })
     // cut off by the peer: whether it was carried out is not known, so no answer of it may be kept and repeated
@@ -132,8 +145,8 @@ export async function exchange(
   next: Handler,
   terms: Exchanging,
 ): Promise<Response> {
-  const envelope = await envelopeOf(outer, terms.maxEnvelopeCharacters)
-  const received = await receive(envelope, terms.receivingFor(envelope))
+  const { received, isHeld, replyFields } = await receiveRequest(outer, route, terms)
+  if (!isHeld) return refuseSealed(received, "fields", outer, terms)
   const inner = innerRequest(received.authentic.message, outer, terms)
   if (!inner) return refuseSealed(received, "mismatch", outer, terms)
   const opened = await admit(received)
@@ -153,7 +166,7 @@ export async function exchange(
     return refuseSealed(received, "rate-limited", outer, terms, { headers: rateLimitHeaders(exceeded) })
   }
   const { answer, repeated } = await runOnce(received, inner, principal, terms.idempotency, () =>
-    handle(next, withoutKey(inner, principal), details, terms),
+    handle(next, withoutKey(inner, principal), details, terms, route.fields?.reply),
   )
   const { status } = answer.message
   void report(
@@ -162,5 +175,8 @@ export async function exchange(
       ? { type: "repeated", requestId, signer }
       : { type: "answered", level, requestId, signer, principal: principal?.id, status },
   )
-  return sealAnswer(received, answer, inner.method, terms)
+  // one that was kept may be of a time with another policy
+  return replyFields && !repeated && isDocumentMessage(answer.message)
+    ? answerDocument(await sealDocument(received, answer.message, replyFields), answer, terms)
+    : sealAnswer(received, answer, inner.method, terms)
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Bytes } from "../base/bytes.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe, encodeAscii } from "../base/text.ts"
 import { readContext } from "../envelope/context.ts"
@@ -69,6 +70,11 @@ export interface EndpointOptions extends EdgeOptions {
   readonly outerResponseHeaders?: readonly string[]
   /** Largest request in bytes, head and body: 1 to 268,435,456. Default: 1,048,576. */
   readonly maxMessageBytes?: number
+  /**
+   * Largest document with sealed fields, in bytes: 1 to 268,435,456. It is parsed before anything of it is proven, which takes longer
+   * than opening a message that is sealed as a whole. Default: 131,072.
+   */
+  readonly maxDocumentBytes?: number
   /** Most private-key operations that run or wait at once: 1 to 65,536. Beyond them: 503. Default: 256. */
   readonly maxPendingUnwraps?: number
   /** Longest response body that goes out as one envelope, in bytes: 0 to 16,000,000. A longer one is streamed. Default: 262,144. */
@@ -98,6 +104,7 @@ const OPTIONS = [
   "outerRequestHeaders",
   "outerResponseHeaders",
   "maxMessageBytes",
+  "maxDocumentBytes",
   "maxPendingUnwraps",
   "streamAboveBytes",
   "streamAfterMs",
@@ -114,6 +121,11 @@ function readHeaderNames(names: readonly string[], name: string): readonly strin
     throw new TypeError(`${name} must be an array of header names in lower case, not of one connection`)
   }
   return [...(names as string[])]
+}
+
+function readPathPrefix(prefix = ""): string {
+  if (/^(?:\/[\w.~-]+)*$/.test(prefix)) return prefix
+  throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
 }
 
 function readIdempotency(options: EndpointOptions["idempotency"]): Idempotency | undefined {
@@ -187,11 +199,16 @@ function readSessions(
   receiving: Receiving,
   gate: Gate,
 ): Pick<EndpointTerms, "receivingFor" | "serveSessions"> {
-  if (sessions === undefined) return { receivingFor: () => receiving, serveSessions: undefined }
+  const bound = (context: Bytes | undefined): Receiving =>
+    context ? { ...receiving, contextHash: readContext(context).hash } : receiving
+  if (sessions === undefined) {
+    return { receivingFor: (_, context) => bound(context), serveSessions: undefined }
+  }
   const manager = managerOf(sessions, "options.sessions")
   const scope = { manager, origin, context: encodeAscii(httpContext(origin)), gate }
   return {
-    receivingFor: (envelope) => receivingIn(scope, envelope, receiving),
+    receivingFor: (envelope, context) =>
+      receivingIn(context ? { ...scope, context } : scope, envelope, bound(context)),
     serveSessions: sessionServer({ sessions, scope, receiving, admitHandshake }),
   }
 }
@@ -205,7 +222,7 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   assertOptions(options, "options", OPTIONS)
   const { keys, replay, directory } = options
   const {
-    pathPrefix = "",
+    maxDocumentBytes = 131_072,
     maxPendingUnwraps = 256,
     streamAboveBytes = 262_144,
     streamAfterMs = 50,
@@ -213,13 +230,11 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   } = options
   const origin = readOrigin(options.origin, "options.origin")
   assertGuard(replay)
+  assertInteger(maxDocumentBytes, "options.maxDocumentBytes", 1, 268_435_456)
   assertInteger(maxPendingUnwraps, "options.maxPendingUnwraps", 1, 65_536)
   assertInteger(streamAboveBytes, "options.streamAboveBytes", 0, 16_000_000)
   assertInteger(streamAfterMs, "options.streamAfterMs", 0, 60_000)
   assertInteger(refusalFloorMs, "options.refusalFloorMs", 0, 1000)
-  if (!/^(?:\/[\w.~-]+)*$/.test(pathPrefix)) {
-    throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
-  }
   const maxMessageBytes = messageLimit(options.maxMessageBytes ?? 1_048_576)
   const gate = unwrapGate(maxPendingUnwraps)
   const receiving = readReceiving(options, origin, maxMessageBytes, gate)
@@ -232,7 +247,7 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
   const edge = createEdge(options, { origin, routeOf, requestHeaders: outerRequestHeaders, clock })
   return {
     origin,
-    pathPrefix,
+    pathPrefix: readPathPrefix(options.pathPrefix),
     routeOf,
     edge,
     chargePrincipal: edge.chargePrincipal,
@@ -241,6 +256,7 @@ export function readEndpointOptions(options: EndpointOptions): EndpointTerms {
     idempotency: readIdempotency(options.idempotency),
     outerRequestHeaders,
     outerResponseHeaders: readHeaderNames(options.outerResponseHeaders ?? [], "options.outerResponseHeaders"),
+    maxDocumentBytes,
     maxEnvelopeCharacters: maxEnvelopeCharacters(maxMessageBytes),
     streamAboveBytes,
     streamAfterMs,

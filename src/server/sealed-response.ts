@@ -16,6 +16,7 @@ import { plainProblem } from "../http/problem.ts"
 import {
   ENVELOPE_HEADER,
   ENVELOPE_TYPE,
+  FIELDS_TYPE,
   hasNoBody,
   MAX_HEADER_CHARACTERS,
   REQUEST_ID_HEADER,
@@ -146,6 +147,17 @@ export async function sealAnswer(
   const sealed = rest
     ? await sealStream(received, message, rest, sealing)
     : await sealMessage(received, message, method, sealing)
+  return withCookies(sealed, cookies)
+}
+
+/** The same for an answer whose document is sealed already. */
+export function answerDocument(document: string, { message, cookies }: Answer, sealing: Sealing): Response {
+  const headers = outerHeadersOf(message.headers, sealing)
+  headers.set("content-type", FIELDS_TYPE)
+  return withCookies(new Response(document, { status: message.status, headers }), cookies)
+}
+
+function withCookies(sealed: Response, cookies: readonly string[]): Response {
   for (const cookie of cookies) sealed.headers.append("set-cookie", cookie)
   return sealed
 }

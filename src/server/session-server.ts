@@ -106,7 +106,12 @@ async function serve(request: Request, path: string, serving: Serving, terms: Ex
     // whoever has used up his requests must still be able to leave
     chargePrincipal: undefined,
   }
-  return exchange(request, { level: "high", scopes: [] }, logout(id, serving, terms), ownTerms)
+  return exchange(
+    request,
+    { level: "high", scopes: [], fields: undefined },
+    logout(id, serving, terms),
+    ownTerms,
+  )
 }
 
 /**

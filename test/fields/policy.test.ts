@@ -45,6 +45,44 @@ function pseudonymOf(domain: string, value: string, key: Uint8Array = hashKey): 
   return createHmac("sha256", key).update(Buffer.concat(data)).digest("base64url")
 }
 
+describe("a field that a policy requires", () => {
+  const policy = createPolicy({
+    rules: { "/card/number": { action: "seal", required: true }, "/note": "seal" },
+  })
+  const card = { card: { number: "4111" } }
+
+  test("has to be there for a document to be sent", async () => {
+    const { key } = await createReader(node)
+    for (const document of [{}, { card: {} }, { card: null }]) {
+      const error = await errorOf(policy.protect(document, { to: key.publicKey }))
+      expect(error).toMatchObject({ name: "RangeError", message: "document has nothing at /card/number" })
+      expect(() => policy.explain(document)).toThrow(RangeError)
+    }
+    expect(await policy.protect(card, { to: key.publicKey })).toMatchObject({ card: {} })
+  })
+
+  test("has to be there, sealed, for a document to be taken", async () => {
+    const { key } = await createReader(node)
+    const now = { with: key, replay: guardOver(spyStore(), { clock: () => Date.now() }) }
+    const sealed = await sealFields({ ...card, note: "x" }, { to: key.publicKey, fields: ["/note"] })
+    expect(await errorOf(policy.open(sealed, now))).toMatchObject({ code: "ERR_FIELDS" })
+    const without = await sealFields({ note: "x" }, { to: key.publicKey, fields: ["/note"] })
+    expect(await errorOf(policy.open(without, now))).toMatchObject({ code: "ERR_FIELDS" })
+    const opened = await policy.open(await policy.protect(card, { to: key.publicKey }), now)
+    expect(opened.document).toEqual(card)
+  })
+
+  test("is redacted all the same, and another rule for it is another", () => {
+    expect(policy.redact(card)).toEqual({ card: { number: "[sealed]" } })
+    const other = createPolicy({ rules: { "/card/number": "seal" } })
+    expect(() => createPolicy({ include: [policy, other] })).toThrow("can meet in one place")
+    const wrong = { action: "seal", required: 1 } as never
+    expect(() => createPolicy({ rules: { "/a": wrong } })).toThrow(
+      "the rule for /a: required must be true or false",
+    )
+  })
+})
+
 describe.each([node, web])("a data-protection policy on the $name backend", (backend) => {
   let key: PrivateKey
   beforeAll(async () => {

@@ -16,7 +16,7 @@ import {
   SealwireError,
   sealRequest,
 } from "sealwire"
-import { createPolicy, openFields, sealFields } from "sealwire/fields"
+import { createPolicy, openFields, sealedFields, sealFields } from "sealwire/fields"
 import {
   exportJwk,
   exportPem,
@@ -243,6 +243,42 @@ async function fetchesSealed(backend: typeof platformBackend): Promise<void> {
   assertEqual((await long.text()).length, 300_000, "the length of the stream")
 }
 
+/** A document with sealed fields, and the reply in kind; the clear rest is seen on the way, and cannot be changed. */
+async function fetchesFields(): Promise<void> {
+  const origin = "https://api.example.com"
+  const { privateKey, publicKey } = await generateKeyPair({ modulusBits: 2048 })
+  const cards = createPolicy({ rules: { "/card/number": { action: "seal", required: true } } })
+  const endpoint = createEndpoint({
+    origin,
+    keys: privateKey,
+    replay: guardOverSet(),
+    routes: { "POST /cards": { level: "medium", fields: cards } },
+    limits: false,
+  })
+  const bodies: string[] = []
+  let change = (body: string): string => body
+  const client = createClient({
+    baseUrl: origin,
+    keys: publicKey,
+    fields: sealedFields({ "POST /cards": cards }),
+    async fetch(url, init) {
+      bodies.push(init.body as string)
+      const request = new Request(url, { ...init, body: change(init.body as string) })
+      const response = await endpoint.handle(request, async (inner) => Response.json(await inner.json()))
+      bodies.push(await response.clone().text())
+      return response
+    },
+  })
+  const send = (): Promise<Response> =>
+    client.fetch("/cards", { method: "POST", body: '{"amount":120,"card":{"number":"4111"}}' })
+  assertEqual(await (await send()).text(), '{"amount":120,"card":{"number":"4111"}}', "the answer")
+  for (const body of bodies) {
+    assertEqual(/^\{"amount":120,"card":\{\},"\$sealed":"[\w.-]+"\}$/.test(body), true, `in clear: ${body}`)
+  }
+  change = (body) => body.replace("120", "1")
+  await assertCode(send(), "ERR_UNSEALED")
+}
+
 async function bytesOfStream(stream: unknown): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream as BodyInit).arrayBuffer())
 }
@@ -390,6 +426,7 @@ export const cases: readonly ContractCase[] = [
   { name: "protects a document by a policy", run: protectsByPolicy },
   { name: "fetches sealed, there and back", run: () => fetchesSealed(platformBackend) },
   { name: "fetches sealed, there and back, with the client on noble", run: () => fetchesSealed(noble) },
+  { name: "fetches documents with sealed fields, there and back", run: fetchesFields },
   { name: "opens the known file", run: opensKnownFile },
   {
     name: "carries a stream of megabytes, with its signer and metadata, and opens a range",
