@@ -32,7 +32,7 @@ export const doors = [
     speaksHttp: true,
   },
   { name: "session", maxGzipBytes: 19_000, packages: [] },
-  { name: "client", maxGzipBytes: 20_000, packages: ["idb-keyval"], speaksHttp: true },
+  { name: "client", maxGzipBytes: 19_700, packages: ["idb-keyval"], speaksHttp: true },
   { name: "api-keys", maxGzipBytes: 5000, packages: [] },
   { name: "fields", maxGzipBytes: 16_000, packages: [] },
   { name: "stream", maxGzipBytes: 14_500, packages: ["@noble/hashes"] },

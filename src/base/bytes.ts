@@ -12,14 +12,6 @@ export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === "[object Uint8Array]"
 }
 
-/** Writes u64(value) big-endian at `offset`; lengths stay below 2^32, so the upper half is zero. */
-function writeLength(target: Bytes, offset: number, value: number): void {
-  target[offset + 4] = value >>> 24
-  target[offset + 5] = value >>> 16
-  target[offset + 6] = value >>> 8
-  target[offset + 7] = value
-}
-
 /** `a ‖ b ‖ …` */
 export function concat(...parts: readonly Bytes[]): Bytes {
   let length = 0
@@ -39,9 +31,11 @@ export function concatPrefixed(head: Bytes, fields: readonly Bytes[], tail?: Byt
   for (const field of fields) length += 8 + field.length
   const joined = new Uint8Array(length)
   joined.set(head)
+  const view = new DataView(joined.buffer)
   let offset = head.length
   for (const field of fields) {
-    writeLength(joined, offset, field.length)
+    // u64, of which the upper half is zero
+    view.setUint32(offset + 4, field.length)
     joined.set(field, offset + 8)
     offset += 8 + field.length
   }

@@ -57,11 +57,11 @@ export interface SealwireErrorDetails {
   /** The error underneath, where telling it gives nothing away. */
   readonly cause?: unknown
   /** Seconds after which the same call can succeed. */
-  readonly retryAfterSeconds?: number
+  readonly retryAfterSeconds?: number | undefined
   /** The request that it is about. */
-  readonly requestId?: string
+  readonly requestId?: string | undefined
   /** The status that an answer over HTTP had on the outside, where anyone on the way can set it. */
-  readonly outerStatus?: number
+  readonly outerStatus?: number | undefined
 }
 
 /**
@@ -82,7 +82,7 @@ export class SealwireError extends Error {
   readonly outerStatus: number | undefined
 
   constructor(code: ErrorCode, message: string, details: SealwireErrorDetails = {}) {
-    super(message, "cause" in details ? { cause: details.cause } : undefined)
+    super(message, details)
     this.code = code
     this.retryAfterSeconds = details.retryAfterSeconds
     this.requestId = details.requestId

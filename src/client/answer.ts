@@ -7,8 +7,10 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
+import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import type { Authentic } from "../envelope/read.ts"
 import { parseResponse, type ResponseMessage } from "../http/message.ts"
+import type { PartedRequest } from "../http/parted-request.ts"
 import { ENVELOPE_HEADER, ENVELOPE_TYPE, FIELDS_TYPE, mediaType, STREAM_TYPE } from "../http/wire.ts"
 import { discard, type OnBytes, readText } from "./body.ts"
 import type { Deadline } from "./deadline.ts"
@@ -21,10 +23,12 @@ export interface Answer extends ResponseMessage {
 
 /** How answers to one request are read. */
 export interface AnswerReading {
-  /** Opens the reply to the one envelope that was sent. */
+  /** The one envelope that was sent. */
+  readonly end: EnvelopeEnd
+  /** Opens the reply to it. */
   readReply(reply: string): Promise<Authentic>
-  /** The same for a document with sealed fields; undefined where none was asked for. */
-  readonly readDocument: ((document: string) => Promise<ResponseMessage | undefined>) | undefined
+  /** Opens a reply that is a document with sealed fields; undefined where none was asked for. */
+  readonly parted: PartedRequest | undefined
   readonly maxResponseBytes: number
   readonly onBytes: OnBytes
   /** For the stream of an answer, as long as it goes on. */
@@ -49,6 +53,8 @@ export function unsealed({ status: outerStatus }: Response, what: string): Sealw
 interface Carried {
   /** Undefined where it is above the limit. */
   readonly reply: string | undefined
+  /** The reply is a document with sealed fields. */
+  readonly isParted?: boolean | undefined
   readonly rest?: ReadableStream<Uint8Array>
 }
 
@@ -56,7 +62,10 @@ interface Carried {
 const streamedAnswer = () => import("./streamed-answer.ts")
 
 /** Finds the reply in an answer. */
-async function carriedBy(response: Response, { maxResponseBytes, onBytes }: AnswerReading): Promise<Carried> {
+async function carriedBy(
+  response: Response,
+  { parted, maxResponseBytes, onBytes }: AnswerReading,
+): Promise<Carried> {
   const maxBytes = maxCharacters(maxResponseBytes)
   const inHeader = response.headers.get(ENVELOPE_HEADER)
   if (inHeader !== null) {
@@ -64,7 +73,9 @@ async function carriedBy(response: Response, { maxResponseBytes, onBytes }: Answ
     return { reply: inHeader }
   }
   const type = mediaType(response.headers.get("content-type"))
-  if (type === ENVELOPE_TYPE) return { reply: await readText(response, maxBytes, onBytes) }
+  const isParted = parted && type === FIELDS_TYPE
+  if (isParted || type === ENVELOPE_TYPE)
+    return { reply: await readText(response, maxBytes, onBytes), isParted }
   if (type !== STREAM_TYPE || !response.body) throw unsealed(response, `of type "${type}"`)
   const { splitLine } = await streamedAnswer()
   const split = await splitLine(response.body, maxBytes, onBytes)
@@ -91,21 +102,12 @@ async function openAnswer(
 }
 
 async function openReply(response: Response, reading: AnswerReading): Promise<Answer | undefined> {
-  const { reply, rest } = await carriedBy(response, reading)
+  const { reply, isParted, rest } = await carriedBy(response, reading)
   if (reply === undefined) tooLarge(reading.maxResponseBytes)
+  if (isParted) return reading.parted?.openReply(reading.end, reply).catch(() => undefined)
   const authentic = await reading.readReply(reply).catch(() => undefined)
   if (!authentic) throw unsealed(response, "not the reply to this request")
   return openAnswer(reply, authentic, rest, reading.deadline)
-}
-
-async function openDocument(
-  response: Response,
-  readDocument: NonNullable<AnswerReading["readDocument"]>,
-  { maxResponseBytes, onBytes }: AnswerReading,
-): Promise<Answer | undefined> {
-  const document = await readText(response, maxCharacters(maxResponseBytes), onBytes)
-  if (document === undefined) tooLarge(maxResponseBytes)
-  return readDocument(document).catch(() => undefined)
 }
 
 /**
@@ -115,12 +117,9 @@ async function openDocument(
  *   body throws.
  */
 export async function readAnswer(response: Response, reading: AnswerReading): Promise<Answer> {
-  const { maxResponseBytes, readDocument } = reading
+  const { maxResponseBytes } = reading
   try {
-    const isDocument = readDocument && mediaType(response.headers.get("content-type")) === FIELDS_TYPE
-    const answer = await (isDocument
-      ? openDocument(response, readDocument, reading)
-      : openReply(response, reading))
+    const answer = await openReply(response, reading)
     if (!answer) throw unsealed(response, "a reply that holds no answer")
     if (answer.body.length > maxResponseBytes) tooLarge(maxResponseBytes)
     return answer

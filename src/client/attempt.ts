@@ -4,8 +4,9 @@
  * @module
  */
 
-import { SealwireError } from "../base/errors.ts"
+import { type ErrorCode, SealwireError } from "../base/errors.ts"
 import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
+import { contextOf } from "../envelope/context.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { replyReader } from "../envelope/reply.ts"
 import { readProblem } from "../http/problem.ts"
@@ -70,28 +71,24 @@ function outerRequest(operation: Operation, envelope: string, settings: Settings
   return [target, { ...settings.outerInit, method, headers, ...(body === undefined ? {} : { body }) }]
 }
 
-/** The sealed refusals that are no answer to the application. */
+/** The sealed refusals that are no answer to the application, and what they say of the request. */
+const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  stale: ["ERR_STALE", "was too old for the server, or from the future"],
+  replayed: ["ERR_REPLAYED", "came to the server before: what became of it is not known"],
+  fields: ["ERR_FIELDS", "has other fields sealed than the server wants"],
+  mismatch: ["ERR_MISMATCH", "came to the server under another method or path"],
+}
+
 function refusedBy(answer: Answer, { clock, emit }: Sender): End | undefined {
-  const problem = answer.stream ? undefined : readProblem(answer)
-  if (problem?.name === "stale") {
-    const offsetMs = clock.correct(problem.members["now"])
-    if (offsetMs !== undefined) emit({ type: "time-offset", offsetMs })
-    const error = new SealwireError(
-      "ERR_STALE",
-      "the server takes the request for too old, or from the future",
-    )
-    return { reason: offsetMs === undefined ? undefined : "stale", error }
-  }
-  if (problem?.name === "replayed") {
-    const message = "a copy of this request came to the server before it: what became of it is not known"
-    return { reason: "replayed", error: new SealwireError("ERR_REPLAYED", message) }
-  }
-  if (problem?.name === "fields") {
-    return { error: new SealwireError("ERR_FIELDS", "the server wants other fields sealed") }
-  }
-  if (problem?.name !== "mismatch") return undefined
-  const message = "the request came to the server under another method or path"
-  return { error: new SealwireError("ERR_MISMATCH", message) }
+  const { name = "", members = {} } = (answer.stream ? undefined : readProblem(answer)) ?? {}
+  if (!Object.hasOwn(REFUSALS, name)) return undefined
+  const [code, what] = REFUSALS[name] as readonly [ErrorCode, string]
+  const error = new SealwireError(code, `the request ${what}`)
+  if (name === "replayed") return { reason: name, error }
+  const offsetMs = name === "stale" ? clock.correct(members["now"]) : undefined
+  if (offsetMs === undefined) return { error }
+  emit({ type: "time-offset", offsetMs })
+  return { reason: "stale", error }
 }
 
 /** Whether the server asks to come again. */
@@ -154,8 +151,6 @@ async function exchange(
   const { maxResponseBytes } = settings
   const [url, init] = outerRequest(operation, end.envelope, settings)
   const readReply = await replyReader(end)
-  const { parted } = operation
-  const readDocument = parted && ((document: string) => parted.openReply(end, document))
   let retryAfterMs: number | undefined
   try {
     const outer = await deadline.wait(settings.fetch(url, { ...init, signal: deadline.signal }))
@@ -167,7 +162,7 @@ async function exchange(
     }
     const onBytes = progressOf(operation, sender, outer)
     const answer = await deadline.wait(
-      readAnswer(outer, { readReply, readDocument, maxResponseBytes, onBytes, deadline }),
+      readAnswer(outer, { end, parted: operation.parted, readReply, maxResponseBytes, onBytes, deadline }),
     )
     target.answered()
     const response = responseOf(answer, operation)
@@ -194,8 +189,11 @@ async function sealAndSend(
   try {
     assertFits(operation)
     target = await deadline.wait(sender.recipient.current())
-    const { message, context } = operation.parted ?? { message: operation.message, context: undefined }
-    end = await target.seal(message, Math.floor(sender.clock.nowMs() / 1000), context)
+    const { parted, message } = operation
+    const issuedAtSeconds = Math.floor(sender.clock.nowMs() / 1000)
+    end = await (parted
+      ? target.seal(parted.message, issuedAtSeconds, contextOf(parted.context))
+      : target.seal(message, issuedAtSeconds))
   } catch (error) {
     return withoutKeys(error)
   }
@@ -238,9 +236,9 @@ export function identified(
   if (!(error instanceof SealwireError)) return error
   const { code, message, cause, outerStatus } = error
   return new SealwireError(code, message, {
-    requestId,
     ...(cause === undefined ? {} : { cause }),
-    ...(outerStatus === undefined ? {} : { outerStatus }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }),
+    requestId,
+    outerStatus,
+    retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
   })
 }

@@ -152,7 +152,7 @@ function readBaseUrl(value: string | URL): URL {
 
 function readTrust({ pins, keys }: ClientOptions): Settings["trust"] {
   if ((pins === undefined) === (keys === undefined)) {
-    throw new TypeError("options must have either pins or keys: without one of them nobody is trusted")
+    throw new TypeError("options must have either pins or keys")
   }
   if (pins !== undefined) {
     const arePins =
@@ -171,7 +171,7 @@ function readSession({ session = false, pins }: ClientOptions): Settings["sessio
     throw new TypeError(`options.session must be true, false or "shared", not ${describe(session)}`)
   }
   if (session === false || pins !== undefined) return session
-  throw new TypeError("options.session needs pins: an offer of a session is believed by its signature")
+  throw new TypeError("options.session needs pins")
 }
 
 function readRetry({ retry = {}, budgetMs = 60_000 }: ClientOptions): RetryPolicy {

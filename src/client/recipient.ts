@@ -6,7 +6,7 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import { encodeAscii } from "../base/text.ts"
-import { contextOf } from "../envelope/context.ts"
+import { type Context, contextOf } from "../envelope/context.ts"
 import type { EnvelopeEnd } from "../envelope/exporter.ts"
 import { sealerFor } from "../envelope/sealer.ts"
 import { httpContext } from "../http/wire.ts"
@@ -17,8 +17,8 @@ import type { RetryReason } from "./retry.ts"
 
 /** What one attempt is sealed to. */
 export interface Target {
-  /** @param bound - The context, where it is not that of whole messages. */
-  seal(message: Bytes, issuedAtSeconds: number, bound?: Bytes): Promise<EnvelopeEnd>
+  /** @param context - Default: that of whole messages. */
+  seal(message: Bytes, issuedAtSeconds: number, context?: Context): Promise<EnvelopeEnd>
   /** After an unsealed refusal: why the next attempt may fare better, for what is sealed to then. */
   refused(outerStatus: number): Promise<RetryReason | undefined>
   /** After a sealed answer. */
@@ -33,16 +33,13 @@ export interface Recipient {
 
 /** The first of the server's keys. */
 export function keyRecipient(keys: KeySource, { origin, signWith }: Settings): Recipient {
-  const context = contextOf(encodeAscii(httpContext(origin)))
+  const whole = contextOf(encodeAscii(httpContext(origin)))
   return {
     async current() {
       const to = (await keys.keys())[0] as PublicKey
-      const seal = sealerFor("sw1", { to, context, signWith })
       return {
-        seal: (message, issuedAtSeconds, bound) =>
-          (bound ? sealerFor("sw1", { to, context: contextOf(bound), signWith }) : seal)(message, {
-            issuedAtSeconds,
-          }),
+        seal: (message, issuedAtSeconds, context = whole) =>
+          sealerFor("sw1", { to, context, signWith })(message, { issuedAtSeconds }),
         async refused(outerStatus) {
           // the server has no other way to say that the key is gone (§7); whoever forges this causes one fetch
           if (outerStatus !== 400) return undefined

@@ -33,8 +33,6 @@ const MAX_PATH_CHARACTERS = 8192
 
 type Input = string | URL | Request
 
-const encoder = new TextEncoder()
-
 const isRequest = (input: Input): input is Request => typeof input === "object" && "url" in input
 
 function resolveUrl(input: Input, base: URL): URL {
@@ -66,19 +64,6 @@ export interface OperationTerms {
   readonly part: (message: Bytes) => Promise<PartedRequest | undefined> | undefined
 }
 
-/** Methods whose body no platform refuses. */
-const METHODS_WITH_BODY = ["POST", "PUT", "PATCH", "DELETE"]
-/** What `fetch` gives to text. */
-const TEXT_TYPE = "text/plain;charset=UTF-8"
-
-/** Text that is there as a whole already: a `Request` would make a stream of it, only to be read. */
-const textIn = ({ body, method = "" }: RequestInit): string | undefined =>
-  typeof body === "string" && METHODS_WITH_BODY.includes(method) ? body : undefined
-
-/** The same without its body. Not a copy: members may be inherited. */
-const withoutBody = (init: RequestInit | undefined): RequestInit =>
-  Object.create(init ?? null, { body: {} }) as RequestInit
-
 async function readBody(request: Request, budgetMs: number, signal: AbortSignal | undefined): Promise<Bytes> {
   const deadline = new Deadline(budgetMs, signal)
   try {
@@ -100,10 +85,7 @@ export async function readOperation(
   { baseUrl, generateId, budgetMs, part }: OperationTerms,
 ): Promise<Operation> {
   const url = resolveUrl(input, baseUrl)
-  const text = isRequest(input) ? undefined : textIn(init ?? {})
-  const request = new Request(isRequest(input) ? input : url, text === undefined ? init : withoutBody(init))
-  if (text !== undefined && !request.headers.has("content-type"))
-    request.headers.set("content-type", TEXT_TYPE)
+  const request = new Request(isRequest(input) ? input : url, init)
   const signal = (init?.signal === undefined && isRequest(input) ? input.signal : init?.signal) ?? undefined
   signal?.throwIfAborted()
   const { method } = request
@@ -113,7 +95,7 @@ export async function readOperation(
   if (path.length > MAX_PATH_CHARACTERS) {
     throw new SealwireError("ERR_TOO_LARGE", `the path is above ${MAX_PATH_CHARACTERS} characters`)
   }
-  const body = text === undefined ? await readBody(request, budgetMs, signal) : encoder.encode(text)
+  const body = await readBody(request, budgetMs, signal)
   const pairs: HeaderPair[] = [...headers]
   const message = serializeRequest({ headers: pairs, method, path, body })
   return {

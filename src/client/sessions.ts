@@ -177,14 +177,10 @@ export class ClientSessions implements Recipient {
 
   #targetOf(live: Live): Target {
     const { sessionId } = live.end
-    const context = this.#context
+    const whole = this.#context
     return {
-      seal: (message, issuedAtSeconds, bound) =>
-        sealInSession(
-          live.end,
-          { message, context: bound ? contextOf(bound) : context },
-          { issuedAtSeconds },
-        ),
+      seal: (message, issuedAtSeconds, context = whole) =>
+        sealInSession(live.end, { message, context }, { issuedAtSeconds }),
       refused: async (outerStatus) => {
         if (outerStatus !== 401) return undefined
         await this.#drop(sessionId)

@@ -35,7 +35,7 @@ export function subtle(): SubtleCrypto {
   if (found) return found
   throw new SealwireError(
     "ERR_UNSUPPORTED",
-    "crypto.subtle is missing: serve the page over https, or pass `backend: noble` from sealwire/noble, which resists passive listeners only",
+    "crypto.subtle is missing: serve the page over https, or pass `backend: noble` from sealwire/noble",
   )
 }
 
@@ -56,14 +56,15 @@ async function membersOf(key: CryptoKey): Promise<JsonWebKey> {
   return Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== undefined))
 }
 
-async function exportPrivate(key: CryptoKey): Promise<PrivateJwk> {
+/** An extractable key as a JWK, without what its use already says. */
+export async function exportBareJwk<T extends PublicJwk>(key: CryptoKey): Promise<T> {
   const { ext, key_ops, alg, ...members } = await membersOf(key)
-  return members as PrivateJwk
+  return members as T
 }
 
 function keyHandle(key: CryptoKey): KeyHandle {
   const toCryptoKey = (): Promise<CryptoKeyLike> => Promise.resolve(key)
-  return key.extractable ? { toCryptoKey, toJwk: () => exportPrivate(key) } : { toCryptoKey }
+  return key.extractable ? { toCryptoKey, toJwk: () => exportBareJwk<PrivateJwk>(key) } : { toCryptoKey }
 }
 
 /** A private RSA key over one `CryptoKey`. */

@@ -11,6 +11,7 @@ import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, 
 import {
   bareJwk,
   decodeCryptoKey,
+  exportBareJwk,
   isCryptoKey,
   OAEP,
   SIGNATURES,
@@ -22,15 +23,16 @@ import {
 const HMAC = { name: "HMAC", hash: "SHA-256" } as const
 const RSA_GENERATION = { ...OAEP, publicExponent: new Uint8Array([1, 0, 1]) }
 
+/** Each kind of key, and what its public and its private half are for. */
+const KINDS = [
+  { kty: "RSA", algorithm: OAEP, spki: "encrypt", pkcs8: "decrypt" },
+  { kty: "OKP", algorithm: SIGNATURES.Ed25519.key, spki: "verify", pkcs8: "sign" },
+  { kty: "EC", algorithm: SIGNATURES.ES256.key, spki: "verify", pkcs8: "sign" },
+] as const
+
 /** A DER key says itself what it is, but WebCrypto wants to be told: tries each kind. */
 async function decodeDer(format: "spki" | "pkcs8", der: Bytes): Promise<Jwk> {
-  const publicUse = format === "spki"
-  const kinds = [
-    ["RSA", OAEP, publicUse ? "encrypt" : "decrypt"],
-    ["OKP", SIGNATURES.Ed25519.key, publicUse ? "verify" : "sign"],
-    ["EC", SIGNATURES.ES256.key, publicUse ? "verify" : "sign"],
-  ] as const
-  for (const [kty, algorithm, usage] of kinds) {
+  for (const { kty, algorithm, [format]: usage } of KINDS) {
     // Firefox imports a P-256 key as one for RSA-OAEP, and only its JWK tells
     const jwk = await subtle()
       .importKey(format, der, algorithm, true, [usage])
@@ -42,12 +44,8 @@ async function decodeDer(format: "spki" | "pkcs8", der: Bytes): Promise<Jwk> {
 }
 
 async function encodeDer(format: "spki" | "pkcs8", jwk: PublicJwk): Promise<Bytes> {
-  const publicUse = format === "spki"
-  const [algorithm, usage]: [object, KeyUsage] =
-    jwk.kty === "RSA"
-      ? [OAEP, publicUse ? "encrypt" : "decrypt"]
-      : [(jwk.kty === "OKP" ? SIGNATURES.Ed25519 : SIGNATURES.ES256).key, publicUse ? "verify" : "sign"]
-  const key = await subtle().importKey("jwk", bareJwk(jwk), algorithm as AlgorithmIdentifier, true, [usage])
+  const { algorithm, [format]: usage } = KINDS.find(({ kty }) => kty === jwk.kty) ?? KINDS[0]
+  const key = await subtle().importKey("jwk", bareJwk(jwk), algorithm, true, [usage])
   return new Uint8Array(await subtle().exportKey(format, key))
 }
 
@@ -145,21 +143,16 @@ export const backend: Backend = {
   async generateRsa(modulusBits, extractable) {
     const algorithm = { ...RSA_GENERATION, modulusLength: modulusBits }
     const pair = await subtle().generateKey(algorithm, extractable, ["encrypt", "decrypt"])
-    return { publicJwk: await publicJwkOf(pair.publicKey), handle: unwrapHandle(pair.privateKey) }
+    return { publicJwk: await exportBareJwk(pair.publicKey), handle: unwrapHandle(pair.privateKey) }
   },
 
   async generateSignature(algorithm: SignatureAlgorithm, extractable: boolean) {
     const kind = SIGNATURES[algorithm].key
     const pair = (await subtle().generateKey(kind, extractable, ["sign", "verify"])) as CryptoKeyPair
-    return { publicJwk: await publicJwkOf(pair.publicKey), handle: signHandle(pair.privateKey, algorithm) }
+    return { publicJwk: await exportBareJwk(pair.publicKey), handle: signHandle(pair.privateKey, algorithm) }
   },
 
   decodeDer,
   encodeDer,
   decodeCryptoKey,
-}
-
-async function publicJwkOf(key: CryptoKey): Promise<PublicJwk> {
-  const { ext, key_ops, alg, ...members } = await subtle().exportKey("jwk", key)
-  return members as PublicJwk
 }
