@@ -12,7 +12,8 @@ const NOTHING = new Uint8Array(0)
 
 /**
  * Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version; `pseudonym` is a policy's
- * (docs/guides/fields.md), and changing it orphans stored hashes; `ring …` are of stored key rings (docs/guides/keys.md).
+ * (docs/guides/fields.md), and changing it orphans stored hashes; `ring …` are of stored key rings (docs/guides/keys.md), and
+ * `operation record` is of stored operations (docs/guides/server.md).
  */
 export type Label =
   | "context"
@@ -26,6 +27,7 @@ export type Label =
   | "each"
   | "channel"
   | "session record"
+  | "operation record"
   | "stream"
   | "frames"
   | "rekey"

@@ -5,13 +5,10 @@
  * @module
  */
 
-import { encodeBase64url } from "#base64url"
-
-import { type Bytes, concat, concatPrefixed } from "../base/bytes.ts"
-import { decodeUtf8, encodeAscii, label } from "../base/text.ts"
+import { type Bytes, concatPrefixed } from "../base/bytes.ts"
+import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { Backend, UnwrapHandle } from "../crypto/backend.ts"
-import { expand } from "../crypto/derive.ts"
-import { IV_BYTES, KEY_BYTES, TAG_BYTES } from "../crypto/sizes.ts"
+import { readRecordKeys, RecordCipher } from "../crypto/record-cipher.ts"
 import { OAEP, subtle } from "../crypto/subtle.ts"
 import type { SessionWrap } from "./offer.ts"
 import { SecretBytes } from "./secret.ts"
@@ -79,34 +76,30 @@ export const plainCodec: RecordCodec<SessionRecord> = {
   decode: async (_, record) => record,
 }
 
-const NAME_BYTES = 8
 const NOTHING = new Uint8Array(0)
 const empty = (): Bytes => NOTHING
 
-/** `name(8) ‖ IV(12) ‖ C ‖ T`; C is `lp(facts) ‖ lp(secret) ‖ PKCS #8 of the private key`. */
+/** The plaintext is `lp(facts) ‖ lp(secret) ‖ PKCS #8 of the private key`. */
 class Encrypted implements RecordCodec<Uint8Array> {
   readonly #backend: Backend
-  readonly #keys: readonly Bytes[]
+  readonly #cipher: RecordCipher
 
   constructor(backend: Backend, keys: readonly Bytes[]) {
     this.#backend = backend
-    this.#keys = keys
+    this.#cipher = new RecordCipher(backend, keys, "session record")
   }
 
   async encode(id: string, { facts, secret, privateKey }: SessionRecord): Promise<Uint8Array> {
-    const key = this.#keys[0] ?? empty()
     const der = privateKey ? await exportPkcs8(privateKey) : empty()
     const head = encodeAscii(JSON.stringify(facts))
     const plaintext = concatPrefixed(NOTHING, [head, secret?.bytes ?? empty()], der)
-    const iv = this.#backend.randomBytes(IV_BYTES)
-    const own = await this.#keyFor(key, id)
-    const { ciphertext, tag } = await this.#backend.sealAesGcm(own, iv, aadFor(id), plaintext)
-    for (const bytes of [der, plaintext, own]) bytes.fill(0)
-    return concat(await this.#nameOf(key), iv, ciphertext, tag)
+    const content = await this.#cipher.seal(id, plaintext)
+    for (const bytes of [der, plaintext]) bytes.fill(0)
+    return content
   }
 
   async decode(id: string, content: Uint8Array): Promise<SessionRecord | undefined> {
-    const plaintext = await this.#decrypt(id, new Uint8Array(content)).catch(() => undefined)
+    const plaintext = await this.#cipher.open(id, content)
     if (!plaintext) return undefined
     try {
       const [head, secret, der] = splitRecord(plaintext)
@@ -122,32 +115,7 @@ class Encrypted implements RecordCodec<Uint8Array> {
       plaintext.fill(0)
     }
   }
-
-  async #decrypt(id: string, bytes: Bytes): Promise<Bytes | undefined> {
-    const name = encodeBase64url(bytes.slice(0, NAME_BYTES))
-    for (const key of this.#keys) {
-      if (encodeBase64url(await this.#nameOf(key)) !== name) continue
-      const iv = bytes.slice(NAME_BYTES, NAME_BYTES + IV_BYTES)
-      const ciphertext = bytes.slice(NAME_BYTES + IV_BYTES, -TAG_BYTES)
-      const own = await this.#keyFor(key, id)
-      return this.#backend.openAesGcm(own, iv, aadFor(id), { ciphertext, tag: bytes.slice(-TAG_BYTES) })
-    }
-    return undefined
-  }
-
-  /** Each record under a key of its own, so that random IVs never meet under one. */
-  async #keyFor(key: Bytes, id: string): Promise<Bytes> {
-    return expand(this.#backend, key, "session record", encodeAscii(id))
-  }
-
-  /** Tells which key it was, so that none is tried. */
-  async #nameOf(key: Bytes): Promise<Bytes> {
-    return (await expand(this.#backend, key, "session record", NOTHING)).slice(0, NAME_BYTES)
-  }
 }
-
-/** `label("session record") ‖ lp(sid)` */
-const aadFor = (id: string): Bytes => concatPrefixed(label("session record"), [encodeAscii(id)])
 
 /** Takes a plaintext apart that {@link Encrypted} has made; the secret is copied, since the plaintext is wiped. */
 function splitRecord(plaintext: Bytes): [head: Bytes, secret: Bytes, der: Bytes] {
@@ -180,15 +148,6 @@ export function encryptedCodec(
   backend: Backend,
   keys: readonly Uint8Array[] | undefined,
 ): RecordCodec<Uint8Array> {
-  if (!Array.isArray(keys) || keys.length === 0) {
-    throw new TypeError(
-      "options.recordKeys must have a key of 32 random bytes: this session store is shared, and must not read sessions",
-    )
-  }
-  const copies = (keys as readonly Uint8Array[]).map((key) => new Uint8Array(key))
-  for (const { length } of copies) {
-    if (length !== KEY_BYTES)
-      throw new RangeError(`options.recordKeys must be keys of 32 bytes, not ${length}`)
-  }
-  return new Encrypted(backend, copies)
+  const store = "this session store is shared, and must not read sessions"
+  return new Encrypted(backend, readRecordKeys(keys, "options.recordKeys", store))
 }
