@@ -2,7 +2,7 @@
 // `tools/check-ranks.js` runs this over src/ and over seeded violations.
 
 const EVERY_ROOM_BELOW_DOORS =
-  "base|crypto|keys|key-ring|replay|envelope|api-keys|signing-keys|session|stream|frames|fields|http|client|server|websocket|contracts"
+  "base|crypto|keys|key-ring|replay|envelope|api-keys|signing-keys|idempotency|session|stream|frames|fields|http|client|server|websocket|contracts"
 
 /** Room → the rooms it may see besides itself. */
 const ranks = {
@@ -14,18 +14,20 @@ const ranks = {
   envelope: "keys|replay|crypto|base",
   "api-keys": "crypto|base",
   "signing-keys": "crypto|base",
+  idempotency: "crypto|base",
   session: "envelope|keys|replay|crypto|base",
   stream: "envelope|keys|replay|crypto|base",
   frames: "envelope|keys|replay|crypto|base",
   fields: "envelope|keys|replay|crypto|base",
   http: "session|stream|frames|fields|envelope|keys|replay|crypto|base",
   client: "http|session|stream|frames|fields|envelope|keys|replay|crypto|base",
-  server: "http|api-keys|signing-keys|session|stream|frames|fields|envelope|keys|replay|crypto|base",
+  server:
+    "http|api-keys|signing-keys|idempotency|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   websocket:
-    "client|server|http|api-keys|signing-keys|session|stream|frames|fields|envelope|keys|replay|crypto|base",
+    "client|server|http|api-keys|signing-keys|idempotency|session|stream|frames|fields|envelope|keys|replay|crypto|base",
   "node-http": "server|http|base",
-  contracts: "session|api-keys|signing-keys|replay|key-ring|crypto|base",
-  stores: "session|api-keys|signing-keys|replay|key-ring|crypto|base",
+  contracts: "session|api-keys|signing-keys|idempotency|replay|key-ring|crypto|base",
+  stores: "session|api-keys|signing-keys|idempotency|replay|key-ring|crypto|base",
 }
 
 const rankRules = Object.entries(ranks).map(([room, seen]) => ({
@@ -53,10 +55,10 @@ module.exports = {
       name: "types-only",
       severity: "error",
       comment:
-        "stores and contracts see the types of session, api-keys, signing-keys, replay, key-ring and crypto, not their code",
+        "stores and contracts see the types of session, api-keys, signing-keys, idempotency, replay, key-ring and crypto, not their code",
       from: { path: "^src/(stores|contracts)/" },
       to: {
-        path: "^src/(session|api-keys|signing-keys|replay|key-ring|crypto)/",
+        path: "^src/(session|api-keys|signing-keys|idempotency|replay|key-ring|crypto)/",
         dependencyTypesNot: ["type-only"],
       },
     },

@@ -11,6 +11,8 @@ export type { KnownSigners } from "./envelope/signers.ts"
 export type { FieldPolicies } from "./fields/field-policies.ts"
 export type { Policy } from "./fields/policy.ts"
 export type { ProblemName, RefusalStatus } from "./http/problem.ts"
+export { memoryIdempotencyStore, type MemoryIdempotencyStoreOptions } from "./idempotency/memory-store.ts"
+export type { IdempotencyStore } from "./idempotency/store.ts"
 export type { PrivateKey, SigningKey, VerifyingKey } from "./keys/key.ts"
 export type { ReadableKeyRing } from "./keys/ring.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
@@ -32,14 +34,9 @@ export {
 export type { EdgeOptions } from "./server/edge.ts"
 export type { Circumstances, EndpointEvent, Happening, OnEndpointEvent } from "./server/events.ts"
 export type { Handler, RequestDetails } from "./server/exchange.ts"
-export {
-  type IdempotencyRecord,
-  type IdempotencyStore,
-  memoryIdempotencyStore,
-  type MemoryIdempotencyStoreOptions,
-} from "./server/idempotency.ts"
 export type { DirectoryOptions } from "./server/key-directory.ts"
 export type { CreateLimiterOptions, LimitedAs, LimitsOptions, PerMinute } from "./server/limits.ts"
+export type { IdempotencyOptions } from "./server/operation.ts"
 export type { EndpointOptions } from "./server/options.ts"
 export type { Level, RouteOptions, Routes } from "./server/routes.ts"
 export type { OriginsOptions } from "./server/origins.ts"

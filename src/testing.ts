@@ -23,6 +23,10 @@ export type {
 } from "./contracts/adapter-wire.ts"
 export type { ContractCase } from "./contracts/assert.ts"
 export { type BackendCapability, backendContract, type BackendContractOptions } from "./contracts/backend.ts"
+export {
+  idempotencyStoreContract,
+  type IdempotencyStoreContractOptions,
+} from "./contracts/idempotency-store.ts"
 export { keyRingStoreContract, type KeyRingStoreContractOptions } from "./contracts/key-ring-store.ts"
 export { replayStoreContract, type ReplayStoreContractOptions } from "./contracts/replay-store.ts"
 export { sessionStoreContract, type SessionStoreContractOptions } from "./contracts/session-store.ts"
@@ -32,6 +36,7 @@ export {
 } from "./contracts/signing-key-store.ts"
 export { createTestClock, type TestClock } from "./contracts/test-clock.ts"
 export type { Backend, Jwk, MaybePromise } from "./crypto/backend.ts"
+export type { IdempotencyStore } from "./idempotency/store.ts"
 export type { KeyRingStore, KeyRingText, StoredText } from "./key-ring/store.ts"
 export type { ReplayGuard } from "./replay/guard.ts"
 export type { ReplayStore } from "./replay/store.ts"

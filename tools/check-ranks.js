@@ -26,6 +26,7 @@ const seeds = {
   "rank-envelope": { "envelope/seal.ts": `import "../http/message.ts"`, "http/message.ts": "" },
   "rank-api-keys": { "api-keys/record.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
   "rank-signing-keys": { "signing-keys/record.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
+  "rank-idempotency": { "idempotency/store.ts": `import "../http/message.ts"`, "http/message.ts": "" },
   "rank-stores": { "stores/redis.ts": `import "../keys/jwk.ts"`, "keys/jwk.ts": "" },
   "no-cycles": {
     "keys/jwk.ts": `import type { B } from "./pem.ts"\nexport type A = B`,

@@ -13,11 +13,12 @@ import type { FieldsCodec } from "../fields/codec.ts"
 import type { HeaderPair } from "../http/message.ts"
 import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
 import { REQUEST_ID_HEADER } from "../http/wire.ts"
+import type { Idempotency } from "../idempotency/operation.ts"
 import { type Authenticate, NOT_ASKED, withoutKey } from "./authenticate.ts"
 import { type OnHappening, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
 import { type ChargeProven, rateLimitHeaders } from "./limits.ts"
-import { type Idempotency, runOnce } from "./operation.ts"
+import { runOnce } from "./operation.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { AuthenticationFailure, Principal } from "./principal.ts"
 import { receiveRequest, type ReceivingRequests } from "./receive-request.ts"
@@ -165,7 +166,7 @@ export async function exchange(
   if (exceeded) {
     return refuseSealed(received, "rate-limited", outer, terms, { headers: rateLimitHeaders(exceeded) })
   }
-  const { answer, repeated } = await runOnce(received, inner, principal, terms.idempotency, () =>
+  const { answer, repeated } = await runOnce(received, inner, { ...terms, principal }, () =>
     handle(next, withoutKey(inner, principal), details, terms, route.fields?.reply),
   )
   const { status } = answer.message

@@ -6,7 +6,7 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
-import { describe, encodeAscii } from "../base/text.ts"
+import { encodeAscii } from "../base/text.ts"
 import { readContext } from "../envelope/context.ts"
 import { maxEnvelopeCharacters } from "../envelope/layout.ts"
 import { messageLimit } from "../envelope/message.ts"
@@ -24,9 +24,8 @@ import { type Authenticate, readAuthenticate, withEnrolled } from "./authenticat
 import { createEdge, type Edge, EDGE_OPTIONS, type EdgeOptions } from "./edge.ts"
 import { type OnHappening, report } from "./events.ts"
 import type { Exchanging } from "./exchange.ts"
-import type { IdempotencyStore } from "./idempotency.ts"
 import { type DirectoryOptions, directoryServer, type ServeDirectory } from "./key-directory.ts"
-import type { Idempotency } from "./operation.ts"
+import { type IdempotencyOptions, readIdempotency } from "./operation.ts"
 import type { AuthenticateOptions } from "./principal.ts"
 import { readRoutes, type RouteOf, type Routes, routesThat } from "./routes.ts"
 import { type ServeSessions, sessionServer } from "./session-server.ts"
@@ -61,7 +60,7 @@ export interface EndpointOptions extends EdgeOptions {
    */
   readonly authenticate?: AuthenticateOptions
   /** Answers a repeated operation, by its `idempotency-key`, with its first answer. Default: none. */
-  readonly idempotency?: { readonly store: IdempotencyStore; readonly keepSeconds?: number }
+  readonly idempotency?: IdempotencyOptions
   /** What a gateway in front takes off the path, such as `"/v1"`. Default: nothing. */
   readonly pathPrefix?: string
   /** Outer request headers that handlers may see where the message does not have them, such as `"traceparent"`. Default: none. */
@@ -112,9 +111,6 @@ const OPTIONS = [
   ...EDGE_OPTIONS,
 ]
 
-/** A day, as §8 demands of a server that says it enforces idempotency keys. */
-const LEAST_KEEP_SECONDS = 86_400
-
 /** Never to be seen by a handler unless an operator says so (§8). */
 function readHeaderNames(names: readonly string[], name: string): readonly string[] {
   if (!Array.isArray(names) || !names.every((each) => typeof each === "string" && isInnerHeader(each))) {
@@ -126,19 +122,6 @@ function readHeaderNames(names: readonly string[], name: string): readonly strin
 function readPathPrefix(prefix = ""): string {
   if (/^(?:\/[\w.~-]+)*$/.test(prefix)) return prefix
   throw new TypeError('options.pathPrefix must be a path such as "/v1", without a slash at its end')
-}
-
-function readIdempotency(options: EndpointOptions["idempotency"]): Idempotency | undefined {
-  if (options === undefined) return undefined
-  assertOptions(options, "options.idempotency", ["store", "keepSeconds"])
-  const { store, keepSeconds = LEAST_KEEP_SECONDS } = options
-  if (typeof (store as Partial<IdempotencyStore> | undefined)?.begin !== "function") {
-    throw new TypeError(
-      `options.idempotency.store must be a store such as memoryIdempotencyStore(), not ${describe(store)}`,
-    )
-  }
-  assertInteger(keepSeconds, "options.idempotency.keepSeconds", LEAST_KEEP_SECONDS, 31_536_000)
-  return { store, keepSeconds }
 }
 
 function publishedBy(keys: PrivateKey | ReadableKeyRing): () => readonly PublicKey[] {

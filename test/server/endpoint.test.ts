@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest"
 
 import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { createKeyRing, generateSigningKeyPair } from "../../src/keys.ts"
-import { createEndpoint, type EndpointEvent, memoryIdempotencyStore } from "../../src/server.ts"
+import { createEndpoint, type EndpointEvent } from "../../src/server.ts"
 import { createTestClock } from "../../src/testing.ts"
 import {
   endpointWith,
@@ -306,71 +306,6 @@ describe("an endpoint's routes", () => {
     expect(make({})).toThrow(TypeError)
     expect(make({ "/a": "secret" })).toThrow(/"\/a" must be high, medium or low/)
     expect(make({ "get /a": "high" })).toThrow(/is not a path/)
-  })
-})
-
-describe("an endpoint with an idempotency store", () => {
-  const draft = { headers: [["idempotency-key", "k-1"]], body: '{"amount":1}' } as const
-
-  it("answers a repeated operation with its first answer, and refuses the key for another message", async () => {
-    const endpoint = await endpointWith({ idempotency: { store: memoryIdempotencyStore() } })
-    let ran = 0
-    const next = (): Response => Response.json({ ran: ++ran }, { status: 201 })
-    const first = await exchange(endpoint, draft, next)
-    const second = await exchange(endpoint, draft, next)
-    expect(second).toMatchObject({ status: 201, text: first.text })
-    const other = await exchange(endpoint, { ...draft, body: '{"amount":2}' }, next)
-    expect(other.status).toBe(422)
-    expect(ran).toBe(1)
-  })
-
-  it("tells who comes while the operation is under way, and keeps a handler's failure", async () => {
-    const endpoint = await endpointWith({ idempotency: { store: memoryIdempotencyStore() } })
-    let finish: (response: Response) => void = () => undefined
-    const first = exchange(endpoint, draft, () => new Promise((resolve) => (finish = resolve)))
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expect((await exchange(endpoint, draft, echo)).status).toBe(409)
-    finish(new Response("done"))
-    expect((await first).text).toBe("done")
-
-    const failing = { ...draft, headers: [["idempotency-key", "k-2"]] } as const
-    await exchange(endpoint, failing, () => Promise.reject(new Error("half done")))
-    expect((await exchange(endpoint, failing, echo)).status).toBe(500)
-  })
-
-  it("keeps no answer of an operation that the peer cut off", async () => {
-    const endpoint = await endpointWith({ idempotency: { store: memoryIdempotencyStore() } })
-    const abort = new AbortController()
-    const { request } = await sealedRequest(draft)
-    const cutOff = endpoint.handle(new Request(request, { signal: abort.signal }), ({ signal }) => {
-      abort.abort()
-      return Promise.reject(signal.reason as Error)
-    })
-    expect((await cutOff).status).toBe(503)
-    const again = await exchange(endpoint, draft, echo)
-    expect(again.status).toBe(409)
-    expect(again.text).toContain("under way")
-  })
-
-  it("keeps two principals' keys apart", async () => {
-    const [a, b] = await Promise.all([generateSigningKeyPair(), generateSigningKeyPair()])
-    const endpoint = await endpointWith({
-      idempotency: { store: memoryIdempotencyStore() },
-      signedBy: [a.verifyingKey, b.verifyingKey],
-    })
-    const who = (_: Request, { signer }: { signer: string | undefined }): Response => new Response(signer)
-    const ofA = await exchange(endpoint, { ...draft, signWith: a.signingKey }, who)
-    const ofB = await exchange(endpoint, { ...draft, signWith: b.signingKey }, who)
-    expect([ofA.text, ofB.text]).toEqual([a.verifyingKey.kid, b.verifyingKey.kid])
-  })
-
-  it("forgets after a day, and refuses new operations when it is full", async () => {
-    const clock = createTestClock()
-    const store = memoryIdempotencyStore({ maxEntries: 1, clock })
-    expect(await store.begin("a", "f", clock() + 1000)).toEqual({ state: "new" })
-    await expect(store.begin("b", "f", clock() + 1000)).rejects.toMatchObject({ code: "ERR_STORE_FULL" })
-    clock.advance(1001)
-    expect(await store.begin("b", "f", clock() + 1000)).toEqual({ state: "new" })
   })
 })
 
