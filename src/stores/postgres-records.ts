@@ -1,5 +1,5 @@
 /**
- * Records that end, in Postgres: API keys and the signing keys of clients. What their tables have in common: values as SQL, ends,
+ * Records that end, in Postgres: API keys, the signing keys of clients, operations. What their tables have in common: values as SQL, ends,
  * errors, and how a table is made.
  *
  * @module

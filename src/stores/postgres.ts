@@ -28,6 +28,12 @@ export type {
   StoredSession,
 } from "../session/session-store.ts"
 export { migrateApiKeys, postgresApiKeySchema, postgresApiKeyStore } from "./postgres-api-keys.ts"
+export type { IdempotencyStore } from "../idempotency/store.ts"
+export {
+  migrateIdempotency,
+  postgresIdempotencySchema,
+  postgresIdempotencyStore,
+} from "./postgres-idempotency.ts"
 export type { PgClient, PgliteClient, PostgresClient, PostgresJsClient } from "./postgres-client.ts"
 export {
   postgresSessionSchema,

@@ -30,6 +30,8 @@ export type {
 export type { MaybePromise } from "../crypto/backend.ts"
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from "./redis-api-keys.ts"
 export type { GlideClient, IoredisClient, NodeRedisClient, RedisClient } from "./redis-client.ts"
+export type { IdempotencyStore } from "../idempotency/store.ts"
+export { redisIdempotencyStore, type RedisIdempotencyStoreOptions } from "./redis-idempotency.ts"
 export { redisSigningKeyStore, type RedisSigningKeyStoreOptions } from "./redis-signing-keys.ts"
 export { redisSessionStore, type RedisSessionStoreOptions } from "./redis-sessions.ts"
 export type { KeyRingStore, KeyRingText, StoredText } from "../key-ring/store.ts"

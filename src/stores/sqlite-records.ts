@@ -1,5 +1,5 @@
 /**
- * Records that end, in a SQLite file: API keys and the signing keys of clients. What their stores have in common: the connection, and
+ * Records that end, in a SQLite file: API keys, the signing keys of clients, operations. What their stores have in common: the connection, and
  * statements that are prepared when they are first used.
  *
  * @module
@@ -10,9 +10,9 @@ import { describe } from "../base/text.ts"
 import { setUpConnection } from "./sqlite-connection.ts"
 
 /** A value in a column. */
-export type SqliteValue = string | number | null
+export type SqliteValue = string | number | Uint8Array | null
 
-/** A prepared statement, as far as the stores of API keys and signing keys use it. */
+/** A prepared statement, as far as the stores of API keys, signing keys and operations use it. */
 export interface SqliteKeyStatement {
   run(...values: SqliteValue[]): { changes: number | bigint }
   /** The first row, with a value for each column, or nothing. */

@@ -38,6 +38,12 @@ export type {
   StoredSession,
 } from "../session/session-store.ts"
 export { sqliteApiKeySchema, sqliteApiKeyStore, type SqliteApiKeyStoreOptions } from "./sqlite-api-keys.ts"
+export type { IdempotencyStore } from "../idempotency/store.ts"
+export {
+  sqliteIdempotencySchema,
+  sqliteIdempotencyStore,
+  type SqliteIdempotencyStoreOptions,
+} from "./sqlite-idempotency.ts"
 export type { SqliteKeyDatabase, SqliteKeyStatement, SqliteValue } from "./sqlite-records.ts"
 export {
   sqliteSigningKeySchema,
