@@ -41,6 +41,7 @@ export type { EndpointOptions } from "./server/options.ts"
 export type { Level, RouteOptions, Routes } from "./server/routes.ts"
 export type { OriginsOptions } from "./server/origins.ts"
 export {
+  type BufferedRequest,
   type InputIssue,
   type InputSchema,
   type JsonInput,

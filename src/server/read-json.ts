@@ -5,9 +5,10 @@
  * @module
  */
 
+import { isBytes } from "../base/bytes.ts"
 import { parseJson } from "../base/json.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
-import { describe } from "../base/text.ts"
+import { decodeUtf8, describe } from "../base/text.ts"
 import { PROBLEM_TYPE } from "../http/problem.ts"
 import { mediaType } from "../http/wire.ts"
 import { readBody } from "./envelope-of.ts"
@@ -37,6 +38,13 @@ export interface InputSchema<Output> {
     readonly version: 1
     validate(value: unknown): SchemaResult<Output> | Promise<SchemaResult<Output>>
   }
+}
+
+/** A request whose body a parser has read as bytes, such as Express's behind `express.raw()`, or Fastify's with `parseAs: "buffer"`. */
+export interface BufferedRequest {
+  readonly headers: { readonly "content-type"?: string | undefined }
+  /** The bytes; undefined where no body came, or none that the parser takes. */
+  readonly body?: unknown
 }
 
 /** Options of {@link readJson}. */
@@ -69,10 +77,32 @@ const issueOf = ({ message, path = [] }: SchemaIssue): InputIssue => ({
   path: path.map((each) => String(typeof each === "object" ? each.key : each)),
 })
 
+/** Node's headers are plain members. */
+const isWebRequest = (request: Request | BufferedRequest): request is Request =>
+  typeof (request.headers as Partial<Headers>).get === "function"
+
+const contentType = (request: Request | BufferedRequest): string =>
+  mediaType(
+    isWebRequest(request) ? request.headers.get("content-type") : (request.headers["content-type"] ?? null),
+  )
+
+function bufferedText({ body = new Uint8Array(0) }: BufferedRequest, maxBytes: number): string | undefined {
+  if (!isBytes(body)) {
+    throw new TypeError(
+      `request.body must be bytes, as express.raw() reads them, or the request a Web one, not ${describe(body)}`,
+    )
+  }
+  if (body.length > maxBytes) throw new Refusal(413)
+  return decodeUtf8(new Uint8Array(body))
+}
+
 /** The body's text, or why there is none. */
-async function textOf(request: Request, maxBytes: number): Promise<{ text: string } | { refused: Response }> {
+async function textOf(
+  request: Request | BufferedRequest,
+  maxBytes: number,
+): Promise<{ text: string } | { refused: Response }> {
   try {
-    const text = await readBody(request, maxBytes)
+    const text = isWebRequest(request) ? await readBody(request, maxBytes) : bufferedText(request, maxBytes)
     return text === undefined ? refused(400, "The body is not UTF-8") : { text }
   } catch (error) {
     if (error instanceof Refusal) return refused(413, "The body is too long")
@@ -92,7 +122,10 @@ function parse(text: string): { readonly value: unknown } | undefined {
  * Reads a request's body as JSON: of a JSON type, strict UTF-8, within limits, without members of one name or such that reach a
  * prototype (`__proto__`), and of the shape that `schema` demands. Limits are counted before anything is built.
  *
- * @throws `TypeError` or `RangeError` for a wrong option, never for what a peer sent.
+ * Takes a Web request, and one of Express or Fastify whose body has been read as bytes: `readJson(req, …)` behind `express.raw()`.
+ *
+ * @throws `TypeError` or `RangeError` for a wrong option, and for a body that has been parsed as something else; never for what a peer
+ * sent.
  * @example
  * ```ts
  * import { readJson } from "sealwire/server"
@@ -108,7 +141,7 @@ function parse(text: string): { readonly value: unknown } | undefined {
  * ```
  */
 export async function readJson<Output = unknown>(
-  request: Request,
+  request: Request | BufferedRequest,
   options: ReadJsonOptions<Output> = {},
 ): Promise<JsonInput<Output>> {
   assertOptions(options, "options", OPTIONS)
@@ -119,9 +152,7 @@ export async function readJson<Output = unknown>(
   if (schema !== undefined && typeof (schema as Partial<typeof schema>)["~standard"] !== "object") {
     throw new TypeError(`options.schema must be a Standard Schema, not ${describe(schema)}`)
   }
-  if (!JSON_TYPE.test(mediaType(request.headers.get("content-type")))) {
-    return refused(415, "The body must be JSON")
-  }
+  if (!JSON_TYPE.test(contentType(request))) return refused(415, "The body must be JSON")
   const body = await textOf(request, maxBytes)
   if ("refused" in body) return body
   const shape = measureJson(body.text)

@@ -1,7 +1,11 @@
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+
+import express from "express"
 import { describe, expect, it } from "vitest"
 import { z } from "zod"
 
-import { readJson, type ReadJsonOptions } from "../../src/server.ts"
+import { type BufferedRequest, readJson, type ReadJsonOptions } from "../../src/server.ts"
 
 const JSON_TYPE = { "content-type": "application/json" }
 
@@ -89,5 +93,59 @@ describe("a handler's JSON", () => {
     [{ maxItems: 1 }, TypeError],
   ])("is not read with the options %j", async (options, error) => {
     await expect(readJson(post("{}"), options as never)).rejects.toThrow(error)
+  })
+})
+
+describe("a handler's JSON whose body a framework has read as bytes", () => {
+  const buffered = (body: unknown, type: string | undefined = "application/json"): BufferedRequest => ({
+    headers: { "content-type": type },
+    body,
+  })
+  const statusOfBytes = async (request: BufferedRequest): Promise<number> =>
+    (await readJson(request, { maxBytes: 10 })).refused?.status ?? 200
+
+  it("is read as a Web request's", async () => {
+    expect(await readJson(buffered(Buffer.from('{"a":1}')))).toEqual({ value: { a: 1 } })
+    expect(await readJson(buffered(new TextEncoder().encode("[1]")))).toEqual({ value: [1] })
+  })
+
+  it.each([
+    ["is of another type", buffered(Buffer.from("{}"), "text/plain"), 415],
+    ["is of no type", { headers: {}, body: Buffer.from("{}") }, 415],
+    ["is none", buffered(undefined), 400],
+    ["is not UTF-8", buffered(Buffer.from([0x22, 0xff, 0x22])), 400],
+    ["is no JSON", buffered(Buffer.from("{a:1}")), 400],
+    ["is too long", buffered(Buffer.from('"123456789"')), 413],
+    ["is as long as it may be", buffered(Buffer.from('"12345678"')), 200],
+  ])("that %s", async (_, request, status) => {
+    expect(await statusOfBytes(request)).toBe(status)
+  })
+
+  it.each([[{ a: 1 }], ["{}"], [null]])(
+    "that was parsed as %j is a mistake of the application",
+    async (body) => {
+      await expect(readJson(buffered(body))).rejects.toThrow(/request.body must be bytes, as express.raw/)
+    },
+  )
+
+  it("is Express's own request behind express.raw()", async () => {
+    const app = express()
+    app.post("/", express.raw({ type: () => true }), async (req, res) => {
+      const { value, refused } = await readJson(req)
+      if (refused) res.status(refused.status).end()
+      else res.json({ got: value })
+    })
+    const server = app.listen(0, "127.0.0.1")
+    try {
+      await once(server, "listening")
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      const send = (body: string) => fetch(url, { method: "POST", headers: JSON_TYPE, body })
+      expect(await (await send('{"a":1}')).json()).toEqual({ got: { a: 1 } })
+      expect((await send("")).status).toBe(400)
+      expect((await fetch(url, { method: "POST" })).status).toBe(415)
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
   })
 })
