@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type NodeSocket, peerOfSocket } from "../http/socket-peer.ts"
 import type { Endpoint } from "../server/endpoint.ts"
 import type { RequestDetails } from "../server/exchange.ts"
 import type { Peer } from "../server/source.ts"
@@ -46,12 +47,12 @@ export interface SealedOptions<Context extends HonoContext> {
 
 /** Where `@hono/node-server` has Node's request. */
 interface NodeEnv {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string; readonly encrypted?: boolean } }
+  readonly incoming?: { readonly socket?: NodeSocket }
 }
 
 function nodePeer({ env }: HonoContext): Peer | undefined {
   const socket = (env as NodeEnv | undefined)?.incoming?.socket
-  return socket && { address: socket.remoteAddress, encrypted: socket.encrypted === true }
+  return socket && peerOfSocket(socket)
 }
 
 const GONE =

@@ -6,9 +6,9 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http"
 
+import { peerOfSocket } from "../http/socket-peer.ts"
 import type { Endpoint } from "../server/endpoint.ts"
 import type { Handler, RequestDetails } from "../server/exchange.ts"
-import type { Peer } from "../server/source.ts"
 import type { Dispatch, NodeListener } from "./dispatch.ts"
 import { headersOf, type Outer, toRequest } from "./request.ts"
 import { sendResponse } from "./response.ts"
@@ -35,12 +35,6 @@ export function sealedOf(req: IncomingMessage): RequestDetails | undefined {
   return knownRequests.get(req)?.details
 }
 
-/** What the socket says. */
-const peerOf = ({ socket }: IncomingMessage): Peer => ({
-  address: socket.remoteAddress,
-  encrypted: "encrypted" in socket && socket.encrypted === true,
-})
-
 /** A signal that is aborted when the peer goes before it has its answer. */
 function signalOf(res: ServerResponse): AbortSignal {
   const controller = new AbortController()
@@ -64,7 +58,7 @@ export async function answerRequest(
 ): Promise<void> {
   const signal = signalOf(res)
   const request = toRequest(outer, endpoint.origin, signal)
-  const peer = peerOf(outer.req)
+  const peer = peerOfSocket(outer.req.socket)
   try {
     const response = await (request
       ? endpoint.handle(request, handler, peer)

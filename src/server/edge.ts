@@ -28,8 +28,8 @@ import { type Peer, type Source, sourceReader } from "./source.ts"
 /** Options of an endpoint's edge. */
 export interface EdgeOptions extends OriginsOptions {
   /**
-   * Proxies whose `x-forwarded-for` and `x-forwarded-proto` are believed: addresses and networks, such as `"10.0.0.0/8"`. Default:
-   * none.
+   * Proxies whose `x-forwarded-for` and `x-forwarded-proto` are believed: addresses and networks, such as `"10.0.0.0/8"`, and `"unix"`
+   * for whoever connects by a Unix socket. Default: none.
    */
   readonly trustedProxies?: readonly string[]
   /**

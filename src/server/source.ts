@@ -8,10 +8,11 @@
 import ipaddr from "ipaddr.js"
 
 import { describe } from "../base/text.ts"
+import { UNIX_PEER } from "../http/socket-peer.ts"
 
 /** What is known of the connection that a request came on. A Web `Request` does not tell it: adapters do. */
 export interface Peer {
-  /** Address of the other end, without a port. */
+  /** Address of the other end, without a port; `"unix"` for a Unix socket's. */
   readonly address?: string | undefined
   /** Whether the connection is TLS. Default: whether the request's URL begins with `https:`. */
   readonly encrypted?: boolean | undefined
@@ -19,7 +20,7 @@ export interface Peer {
 
 /** Where a request comes from. */
 export interface Source {
-  /** The client's network: an IPv4 address, or the /64 of an IPv6 one, since a host has all of that. Undefined: nobody told. */
+  /** The client's network: an IPv4 address, the /64 of an IPv6 one, since a host has all of that, or `"unix"`. Undefined: nobody told. */
   readonly network: string | undefined
   /** Whether the client spoke TLS to the first trusted hop. */
   readonly isEncrypted: boolean
@@ -32,6 +33,8 @@ export type SourceOf = (request: Pick<Request, "url" | "headers">, peer: Peer | 
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
+/** One end of a connection. */
+type Hop = Address | typeof UNIX_PEER
 
 const FORWARDED_FOR = "x-forwarded-for"
 const FORWARDED_PROTO = "x-forwarded-proto"
@@ -50,12 +53,21 @@ function parseAddress(text: string): Address | undefined {
   return bare.includes(":") && ipaddr.IPv6.isValid(bare) ? ipaddr.process(bare) : undefined
 }
 
-/** An IPv4 address, or the /64 that an IPv6 one is in. */
-function networkOf(address: Address): string {
+/** What an adapter tells; what was forwarded is an address or nothing. */
+function readHop(told: string | undefined): Hop | undefined {
+  if (told === undefined || told === UNIX_PEER) return told
+  return parseAddress(told)
+}
+
+/** An IPv4 address, the /64 that an IPv6 one is in, or `"unix"`. */
+function networkOf(address: Hop): string {
+  if (address === UNIX_PEER) return address
   if (address instanceof ipaddr.IPv4) return address.toString()
   const high = address.toByteArray().slice(0, 8)
   return `${new ipaddr.IPv6([...high, ...high.map(() => 0)]).toString()}/64`
 }
+
+const isLocal = (hop: Hop): boolean => hop === UNIX_PEER || hop.range() === "loopback"
 
 const isIn = (address: Address, [network, bits]: Range): boolean =>
   address.kind() === network.kind() && address.match(network, bits)
@@ -74,7 +86,7 @@ function readRange(text: unknown): Range {
   if (!parsed || more.length > 0 || !(length >= 0 && length <= most)) {
     const came = typeof text === "string" ? `"${text}"` : describe(text)
     throw new TypeError(
-      `options.trustedProxies must hold addresses and networks such as "10.0.0.0/8" and "::1", not ${came}`,
+      `options.trustedProxies must hold addresses and networks such as "10.0.0.0/8" and "::1", or "unix", not ${came}`,
     )
   }
   return [parsed, length]
@@ -82,10 +94,10 @@ function readRange(text: unknown): Range {
 
 /** The client's address, and how many trusted hops are between it and here. */
 function walk(
-  socket: Address,
+  socket: Hop,
   forwarded: string,
-  isTrusted: (each: Address) => boolean,
-): [client: Address, hops: number] {
+  isTrusted: (each: Hop) => boolean,
+): [client: Hop, hops: number] {
   let client = socket
   let hops = 0
   const said = forwarded.split(",").slice(-MAX_HOPS).reverse()
@@ -117,22 +129,24 @@ export function sourceReader(trustedProxies: readonly string[]): SourceOf {
       `options.trustedProxies must be an array of networks, not ${describe(trustedProxies)}`,
     )
   }
-  const ranges = trustedProxies.map(readRange)
-  const isTrusted = (address: Address): boolean => ranges.some((range) => isIn(address, range))
+  const isUnixTrusted = trustedProxies.includes(UNIX_PEER)
+  const ranges = trustedProxies.filter((each) => each !== UNIX_PEER).map(readRange)
+  const isTrusted = (hop: Hop): boolean =>
+    hop === UNIX_PEER ? isUnixTrusted : ranges.some((range) => isIn(hop, range))
 
   return ({ url, headers }, peer) => {
     const { protocol, hostname } = new URL(url)
     const isEncrypted = peer?.encrypted ?? protocol === "https:"
-    const socket = peer?.address === undefined ? undefined : parseAddress(peer.address)
+    const socket = readHop(peer?.address)
     // without an address the host must do: a page that is reached over plain HTTP cannot choose it
     if (!socket) return { network: undefined, isEncrypted, isLoopback: isLoopbackHost(hostname) }
     if (isTrusted(socket)) {
       const [client, hops] = walk(socket, headers.get(FORWARDED_FOR) ?? "", isTrusted)
       const isSecure = saysHttps(headers.get(FORWARDED_PROTO) ?? "", hops)
-      return { network: networkOf(client), isEncrypted: isSecure, isLoopback: client.range() === "loopback" }
+      return { network: networkOf(client), isEncrypted: isSecure, isLoopback: isLocal(client) }
     }
     const isForwarded = headers.has(FORWARDED_FOR) || headers.has(FORWARDED_PROTO)
-    const isLoopback = socket.range() === "loopback" && !isForwarded
+    const isLoopback = isLocal(socket) && !isForwarded
     return { network: networkOf(socket), isEncrypted, isLoopback }
   }
 }

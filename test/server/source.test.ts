@@ -71,6 +71,42 @@ describe("the source of a request", () => {
     expect(from("127.0.0.1", behind, ["127.0.0.1"]).isLoopback).toBe(false)
   })
 
+  it("is what a proxy on a Unix socket says, if that is trusted by its name", () => {
+    const headers = { "x-forwarded-for": "192.0.2.66, 198.51.100.1", "x-forwarded-proto": "https" }
+    const encrypted = { network: "198.51.100.1", isEncrypted: true, isLoopback: false }
+    expect(from("unix", headers, ["unix"])).toEqual(encrypted)
+    // an address behind it is trusted by its own name
+    const behind = from("unix", { ...headers, "x-forwarded-for": "192.0.2.66, 10.0.0.9" }, [
+      "unix",
+      "10.0.0.0/8",
+    ])
+    expect(behind.network).toBe("192.0.2.66")
+    for (const trusted of [[], ["127.0.0.1", "::1", "0.0.0.0/0", "::/0"]]) {
+      expect(from("unix", headers, trusted)).toEqual({
+        network: "unix",
+        isEncrypted: false,
+        isLoopback: false,
+      })
+    }
+  })
+
+  it("is this machine for a Unix socket on which nothing was forwarded", () => {
+    const local = { network: "unix", isEncrypted: false, isLoopback: true }
+    expect(from("unix")).toEqual(local)
+    expect(from("unix", {}, ["unix"])).toEqual(local)
+  })
+
+  it("is no Unix socket because a header or nobody says so", () => {
+    const headers = { "x-forwarded-for": "unix", "x-forwarded-proto": "https" }
+    expect(from("203.0.113.7", headers, ["unix"]).network).toBe("203.0.113.7")
+    expect(from("10.0.0.1", headers, ["unix", "10.0.0.1"]).network).toBe("10.0.0.1")
+    expect(from(undefined, headers, ["unix"])).toEqual({
+      network: undefined,
+      isEncrypted: false,
+      isLoopback: false,
+    })
+  })
+
   it("is unknown where nobody tells the address", () => {
     const read = sourceReader([])
     expect(read(new Request("http://localhost:3000/"), undefined)).toEqual({
