@@ -84,6 +84,22 @@ const asked = [
     },
   },
   {
+    name: "one that is sent twice at once, under one idempotency key, is booked once",
+    expected: [[201, 201], 1],
+    async run({ server, apiKeys }) {
+      const client = sealedClient(server)
+      const { headers, ...rest } = transfer(apiKeys.teller, { ...ORDER, to: "landlord" })
+      // the same message: what is sent again has the same headers, too
+      const init = {
+        ...rest,
+        headers: { ...headers, "idempotency-key": "rent-11", "x-request-id": "rent-11" },
+      }
+      const answers = await Promise.all([client.fetch("/transfers", init), client.fetch("/transfers", init)])
+      const booked = await client.fetch("/transfers?to=landlord", { headers: bearer(apiKeys.teller) })
+      return [answers.map(({ status }) => status), (await booked.json()).length]
+    },
+  },
+  {
     name: "markup in its greeting is text on the page",
     expected: "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;",
     async run({ server }) {

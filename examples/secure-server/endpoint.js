@@ -1,4 +1,4 @@
-/** The endpoint, with all that several processes must share on Redis: replay ids, sessions, limits, API keys. */
+/** The endpoint, with all that several processes must share on Redis: replay ids, sessions, operations, limits, API keys. */
 
 import { randomBytes } from "node:crypto"
 
@@ -8,7 +8,7 @@ import { createApiKeys } from "sealwire/api-keys"
 import { createKeyRing, generateKeyPair, generateSigningKeyPair } from "sealwire/keys"
 import { createEndpoint } from "sealwire/server"
 import { createKeyPool, createSessions } from "sealwire/session"
-import { redisApiKeyStore, redisSessionStore, redisStore } from "sealwire/stores/redis"
+import { redisApiKeyStore, redisIdempotencyStore, redisSessionStore, redisStore } from "sealwire/stores/redis"
 
 /** @typedef {import("./redis.js").Redis} Redis */
 
@@ -63,11 +63,13 @@ export async function openEndpoint({ origin, redis, onEvent }) {
     generateSigningKeyPair(),
   ])
   const { apiKeys, issued } = await issueKeys(redisApiKeyStore(redis, { prefix: PREFIX }))
+  // what sessions and operations are encrypted under in Redis
+  const recordKeys = [randomBytes(32)]
   const sessions = createSessions({
     identity,
     keyPool: createKeyPool({ size: 2, extractable: true }),
     store: redisSessionStore(redis, { prefix: PREFIX }),
-    recordKeys: [randomBytes(32)],
+    recordKeys,
   })
   await sessions.ready(1)
   const endpoint = createEndpoint({
@@ -77,6 +79,8 @@ export async function openEndpoint({ origin, redis, onEvent }) {
     sessions,
     replay: createReplayGuard({ store, clockErrorSeconds: CLOCK_ERROR_SECONDS }),
     authenticate: { apiKeys },
+    // a transfer that is sent again under its idempotency key gets its first answer, whichever process it reaches
+    idempotency: { store: redisIdempotencyStore(redis, { prefix: PREFIX }), recordKeys },
     routes: {
       "POST /transfers": { level: "high", scopes: ["transfers:write"] },
       "GET /transfers": { level: "medium", scopes: ["transfers:read"] },
