@@ -29,6 +29,7 @@ export type {
 } from "../session/session-store.ts"
 export { migrateApiKeys, postgresApiKeySchema, postgresApiKeyStore } from "./postgres-api-keys.ts"
 export type { IdempotencyStore } from "../idempotency/store.ts"
+export type { SigningKeyRecord, SigningKeyStore } from "../signing-keys/record.ts"
 export {
   migrateIdempotency,
   postgresIdempotencySchema,

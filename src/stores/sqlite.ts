@@ -39,6 +39,7 @@ export type {
 } from "../session/session-store.ts"
 export { sqliteApiKeySchema, sqliteApiKeyStore, type SqliteApiKeyStoreOptions } from "./sqlite-api-keys.ts"
 export type { IdempotencyStore } from "../idempotency/store.ts"
+export type { SigningKeyRecord, SigningKeyStore } from "../signing-keys/record.ts"
 export {
   sqliteIdempotencySchema,
   sqliteIdempotencyStore,
