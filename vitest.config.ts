@@ -6,6 +6,8 @@ import { sourceAliases } from "./tools/sources.ts"
 
 export default defineConfig({
   test: {
+    // much of the suite waits for servers, which a core for each file leaves idle
+    maxWorkers: "100%",
     projects: [
       {
         resolve: { alias: sourceAliases("node") },
