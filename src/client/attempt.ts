@@ -75,7 +75,7 @@ function outerRequest(operation: Operation, envelope: string, settings: Settings
 const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   stale: ["ERR_STALE", "was too old for the server, or from the future"],
   replayed: ["ERR_REPLAYED", "came to the server before: what became of it is not known"],
-  fields: ["ERR_FIELDS", "has other fields sealed than the server wants"],
+  fields: ["ERR_FIELDS", "needs other fields sealed"],
   mismatch: ["ERR_MISMATCH", "came to the server under another method or path"],
 }
 
@@ -102,7 +102,7 @@ function retryOf(answer: Answer, { clock }: Sender): Outcome {
 }
 
 function sessionEnded({ outerStatus = 0 }: SealwireError): SealwireError {
-  return new SealwireError("ERR_NO_SESSION", "the server does not know the session any longer", {
+  return new SealwireError("ERR_NO_SESSION", "the session has ended", {
     outerStatus,
   })
 }
@@ -119,7 +119,7 @@ function withoutKeys(error: unknown): End {
 /** What may follow a failure after the envelope was sent. */
 async function failureOf(error: unknown, target: Target, deadline: Deadline): Promise<End> {
   if (!(error instanceof SealwireError)) {
-    const message = "the request, or the answer to it, was lost"
+    const message = "the request or its answer was lost"
     return { reason: "network", error: new SealwireError("ERR_NETWORK", message, { cause: error }) }
   }
   const { code, outerStatus = 0 } = error

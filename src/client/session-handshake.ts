@@ -100,7 +100,7 @@ async function open(
     if (offsetMs === undefined || !isFirst) {
       throw new SealwireError(
         problem?.name === "stale" ? "ERR_STALE" : "ERR_NO_SESSION",
-        `the server refused to open a session: ${answer.status}`,
+        `the server refused to open a session: ${problem?.name ?? answer.status}`,
       )
     }
   }

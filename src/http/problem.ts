@@ -15,15 +15,26 @@ export const PROBLEM_TYPE = "application/problem+json"
 export type ProblemName =
   "stale" | "replayed" | "mismatch" | "fields" | "unauthorized" | "forbidden" | "rate-limited"
 
-/** Their statuses and titles. */
-const SEALED: Readonly<Record<ProblemName, readonly [number, string]>> = {
-  stale: [400, "The message is too old, or from the future"],
-  replayed: [409, "The message was received before"],
-  mismatch: [400, "The message is for another method or path"],
-  fields: [400, "The fields are not sealed as this route wants them"],
-  unauthorized: [401, "Authentication is required"],
-  forbidden: [403, "Not allowed"],
-  "rate-limited": [429, "Too many requests"],
+/** Their statuses. */
+const SEALED: Readonly<Record<ProblemName, number>> = {
+  stale: 400,
+  replayed: 409,
+  mismatch: 400,
+  fields: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  "rate-limited": 429,
+}
+
+/** Their titles, apart: who reads a problem does not need them. */
+const TITLES: Readonly<Record<ProblemName, string>> = {
+  stale: "The message is too old, or from the future",
+  replayed: "The message was received before",
+  mismatch: "The message is for another method or path",
+  fields: "The fields are not sealed as this route wants them",
+  unauthorized: "Authentication is required",
+  forbidden: "Not allowed",
+  "rate-limited": "Too many requests",
 }
 
 const URN = "urn:sealwire:"
@@ -54,8 +65,7 @@ export function sealedProblem(
   members: Readonly<Record<string, number>> = {},
   headers: readonly HeaderPair[] = [],
 ): ResponseMessage {
-  const [status, title] = SEALED[name]
-  return problem(status, headers, { type: `${URN}${name}`, title, ...members })
+  return problem(SEALED[name], headers, { type: `${URN}${name}`, title: TITLES[name], ...members })
 }
 
 /** A sealed problem that only its status tells (RFC 9457 §4.2.1). */
@@ -83,24 +93,20 @@ export function openUnauthorized(): Response {
   return new Response(JSON.stringify(body), { status: 401, headers })
 }
 
-/**
- * The name of a sealed refusal, and its members; undefined where a response is none. The name is whatever stands there: who reads it
- * acts on those that it knows.
- */
+/** The name of a sealed refusal, and its members; undefined where a response is none: a name counts with its status only. */
 export function readProblem({
   status,
   headers,
   body,
 }: ResponseMessage):
-  { readonly name: string; readonly members: Readonly<Record<string, unknown>> } | undefined {
-  if (status < 400 || !headers.some(([name, value]) => name === "content-type" && value === PROBLEM_TYPE))
-    return undefined
+  { readonly name: ProblemName; readonly members: Readonly<Record<string, unknown>> } | undefined {
+  if (!headers.some(([name, value]) => name === "content-type" && value === PROBLEM_TYPE)) return undefined
   try {
     const members = JSON.parse(decodeUtf8(body) ?? "") as Record<string, unknown>
     const { type } = members
-    return typeof type === "string" && type.startsWith(URN)
-      ? { name: type.slice(URN.length), members }
-      : undefined
+    const name = typeof type === "string" && type.startsWith(URN) ? type.slice(URN.length) : ""
+    if (!Object.hasOwn(SEALED, name) || SEALED[name as ProblemName] !== status) return undefined
+    return { name: name as ProblemName, members }
   } catch {
     return undefined
   }

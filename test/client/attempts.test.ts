@@ -216,6 +216,19 @@ test.each(["unauthorized", "forbidden"])("a sealed %s is an answer", async (name
   expect((await world.client.fetch("/a")).status).toBe(status)
 })
 
+test.each(["stale", "rate-limited", "replayed", "fields", "mismatch"])(
+  "a sealed problem %s under a status that is not its own is an answer, and nothing is repeated",
+  async (name) => {
+    const world = await createWorld()
+    const headers = { "content-type": "application/problem+json", "retry-after": "1" }
+    world.handler = () =>
+      Response.json({ type: `urn:sealwire:${name}`, now: 1_800_000_000 }, { status: 500, headers })
+    const answer = await world.client.fetch("/a", { method: "POST", body: "{}" })
+    expect(answer.status).toBe(500)
+    expect(world.sent).toHaveLength(1)
+  },
+)
+
 test("an unsealed refusal with Retry-After says so on the error", async () => {
   const world = await createWorld()
   world.between = toAll(plain(503, { "retry-after": "7" }))
