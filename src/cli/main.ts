@@ -42,6 +42,8 @@ function createProgram(): Command {
     .description("Seals messages that only the recipient can read, and that count once.")
     .version(versionOf(packaged("package.json")))
     .addHelpText("after", AFTER_HELP)
+    // an id of a key may begin with "-V"
+    .enablePositionalOptions()
     .exitOverride()
     // failures are reported in one place
     .configureOutput({ outputError: () => undefined })

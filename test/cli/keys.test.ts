@@ -68,6 +68,12 @@ describe("sealwire keys", () => {
     expect(await keysOf("ring")).toEqual([key])
   })
 
+  test.each(["retire", "destroy", "hold"])("%s takes an id that begins as an option does", async (name) => {
+    expectRefusal(await run(`keys ${name} ring -nSH5tTAqTKrj`, {}), "ERR_RING")
+    expectRefusal(await run(`keys ${name} ring -VSH5tTAqTKrj`, {}), "ERR_RING")
+    expectRefusal(await run(`keys ${name} ring y7TN --quietly`, {}), "ERR_USAGE", 2)
+  })
+
   test("imports a key, retires it, and destroys it when that is said", async () => {
     await run("keys create imports")
     await run("keygen --bits 2048 bob")

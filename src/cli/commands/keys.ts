@@ -186,13 +186,15 @@ export function addKeys(program: Command): void {
   const rotated = add("rotate <folder>", "plan the next key")
   rotated.option("--urgent", "publish it as soon as all servers can know it")
   finishCommand(addProtectionOptions(rotated).action(rotate), ["sealwire keys rotate ring --urgent"])
-  finishCommand(add("retire <folder> <kid>", "no longer publish a key").action(retire), [
+  // one id in 64 begins with "-"
+  const addForKey = (usage: string, summary: string): Command => add(usage, summary).allowUnknownOption()
+  finishCommand(addForKey("retire <folder> <kid>", "no longer publish a key").action(retire), [
     "sealwire keys retire ring y7TN",
   ])
-  const destroyed = add("destroy <folder> <kid>", "forget a retired key, for good")
+  const destroyed = addForKey("destroy <folder> <kid>", "forget a retired key, for good")
   destroyed.option("--dangerously-lose-messages", "also while messages to it may be fresh")
   finishCommand(destroyed.action(destroy), ["sealwire keys destroy ring y7TN"])
-  const held = add("hold <folder> <kid>", "keep a key from being destroyed")
+  const held = addForKey("hold <folder> <kid>", "keep a key from being destroyed")
   held.option("--for <purpose>", "what needs it, such as files; without it, it is no longer held")
   finishCommand(held.action(hold), ["sealwire keys hold ring y7TN --for files"])
   const imported = add("import <folder> <key>", "add a private key, PEM or JWK, as the next one")
