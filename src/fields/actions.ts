@@ -53,8 +53,10 @@ export interface Treatment {
   readonly action: "seal" | "drop" | "mask" | "hash"
   /** Whether a document must have such a place. */
   readonly isRequired: boolean
-  /** Two rules with one description do the same. */
+  /** Two rules with one description, and one key, do the same. */
   readonly description: string
+  /** What it hashes with. */
+  readonly key: Bytes | undefined
   /** The value that leaves in place of this one; undefined for none. */
   apply(value: JsonValue): MaybePromise<JsonValue | undefined>
   /** Whether a value that arrived can be what `apply` gave. */
@@ -94,6 +96,7 @@ function masking({ keepFirst = 0, keepLast = 0 }: MaskAction): Treatment {
     action: "mask",
     isRequired: false,
     description: canonicalJson({ action: "mask", keepFirst, keepLast }),
+    key: undefined,
     apply: mask,
     isApplied: (value) => isMask(value, keepFirst, keepLast),
     redact: mask,
@@ -104,8 +107,6 @@ function masking({ keepFirst = 0, keepLast = 0 }: MaskAction): Treatment {
 export interface Hashing {
   readonly backend: Backend
   readonly key: Bytes
-  /** Tells two keys apart in a description, which must not show them. */
-  readonly name: string
 }
 
 async function encodeLater(mac: Promise<Bytes>): Promise<string> {
@@ -114,7 +115,7 @@ async function encodeLater(mac: Promise<Bytes>): Promise<string> {
 
 function hashing({ domain }: HashAction, pointer: string, given: Hashing | undefined): Treatment {
   if (!given) throw new TypeError('options.hashKey must be given where a rule is "hash"')
-  const { backend, key, name } = given
+  const { backend, key } = given
   const domainBytes = copyBytes(domain ?? pointer, "domain")
   /** `HMAC-SHA-256(key, label("pseudonym") ‖ lp(domain) ‖ lp(RFC 8785 of the value) ‖ 0x01)` */
   const hash = (value: JsonValue): MaybePromise<string> => {
@@ -125,7 +126,8 @@ function hashing({ domain }: HashAction, pointer: string, given: Hashing | undef
   return {
     action: "hash",
     isRequired: false,
-    description: canonicalJson({ action: "hash", domain: domain ?? pointer, key: name }),
+    description: canonicalJson({ action: "hash", domain: domain ?? pointer }),
+    key,
     apply: hash,
     isApplied: (value) => typeof value === "string" && PSEUDONYM.test(value),
     redact: (value) => {
@@ -144,6 +146,7 @@ function sealing({ required = false }: SealAction, rule: string): Treatment {
     action: "seal",
     isRequired: required,
     description: canonicalJson({ action: "seal", required }),
+    key: undefined,
     apply: (value) => value,
     isApplied: () => true,
     redact: () => "[sealed]",
@@ -154,6 +157,7 @@ const DROP: Treatment = {
   action: "drop",
   isRequired: false,
   description: '{"action":"drop"}',
+  key: undefined,
   apply: () => undefined,
   // what is left of an array element
   isApplied: (value) => value === null,

@@ -7,8 +7,6 @@
 
 import { backend as platform } from "#backend"
 
-import { encodeBase64url } from "#base64url"
-
 import type { JsonObject, JsonValue } from "../base/json-value.ts"
 import { assertOptions } from "../base/options.ts"
 import { copyBytes } from "../base/text.ts"
@@ -90,7 +88,7 @@ function readHashing({ hashKey, backend = platform }: PolicyOptions): Hashing | 
   if (typeof hashKey === "string" || key.length !== KEY_BYTES) {
     throw new RangeError(`options.hashKey must be ${KEY_BYTES} bytes`)
   }
-  return { backend, key, name: encodeBase64url(key) }
+  return { backend, key }
 }
 
 function includedRules(include: readonly Policy[]): Rule[] {

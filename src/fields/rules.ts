@@ -4,6 +4,7 @@
  * @module
  */
 
+import { equalConstantTime } from "../base/bytes.ts"
 import { copyJson, isJsonObject } from "../base/json-value.ts"
 import { assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
@@ -77,6 +78,12 @@ function overlap(a: Segments, b: Segments): boolean {
   )
 }
 
+const EMPTY = new Uint8Array(0)
+
+function doTheSame(a: Treatment, b: Treatment): boolean {
+  return a.description === b.description && equalConstantTime(a.key ?? EMPTY, b.key ?? EMPTY)
+}
+
 /**
  * Joins rules; the order does not matter.
  *
@@ -88,10 +95,7 @@ export function joinRules(rules: readonly Rule[]): readonly Rule[] {
     const other = joined.find(({ pattern }) => overlap(pattern, rule.pattern))
     const pointer = formatPointer(rule.pattern)
     if (!other) joined.push(rule)
-    else if (
-      formatPointer(other.pattern) !== pointer ||
-      other.treatment.description !== rule.treatment.description
-    ) {
+    else if (formatPointer(other.pattern) !== pointer || !doTheSame(other.treatment, rule.treatment)) {
       throw new RangeError(
         `the rules for ${formatPointer(other.pattern)} and ${pointer} can meet in one place`,
       )
