@@ -28,20 +28,23 @@ export function knownSince(store: ReplayStore): number | undefined {
   throw failed("does not say since when it remembers")
 }
 
-/** Rejects after `timeoutMs`; `stop` ends the timer. */
-function alarm(timeoutMs: number): { readonly rung: Promise<never>; readonly stop: () => void } {
+const UNANSWERED: unique symbol = Symbol()
+
+/** What a store answers, unless it takes longer than `timeoutMs`. One in this process has answered a turn later, and costs no timer. */
+async function answerWithin(asked: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+  let answer: unknown = UNANSWERED
+  const answered = asked.then((given) => (answer = given))
+  await Promise.resolve()
+  if (answer !== UNANSWERED) return answer
   let timer: ReturnType<typeof setTimeout> | undefined
   const rung = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(failed(`did not answer within ${timeoutMs} ms`))
     }, timeoutMs)
   })
-  return {
-    rung,
-    stop: () => {
-      clearTimeout(timer)
-    },
-  }
+  return Promise.race([answered, rung]).finally(() => {
+    clearTimeout(timer)
+  })
 }
 
 /**
@@ -57,15 +60,12 @@ export async function claimWithin(
   expiresAtMs: number,
   timeoutMs: number,
 ): Promise<boolean> {
-  const { rung, stop } = alarm(timeoutMs)
   try {
-    const answer: unknown = await Promise.race([store.claim(id, expiresAtMs), rung])
+    const answer = await answerWithin(Promise.resolve(store.claim(id, expiresAtMs)), timeoutMs)
     if (typeof answer === "boolean") return answer
   } catch (cause) {
     if (cause instanceof SealwireError) throw cause
     throw failed("failed", { cause })
-  } finally {
-    stop()
   }
   throw failed("answered neither true nor false")
 }

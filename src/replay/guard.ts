@@ -191,12 +191,13 @@ export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
   const nearSeconds = Math.max(DAY_SECONDS, policy.maxAgeSeconds)
 
   async function report(
+    hear: NonNullable<ReplayGuardOptions["onEvent"]>,
     { claimId }: Admission,
     ageSeconds: number,
     refusal: SealwireError | undefined,
   ): Promise<void> {
     const refused = mode === "observe" ? "observed" : "refused"
-    await onEvent?.({ outcome: refusal ? refused : "accepted", code: refusal?.code, claimId, ageSeconds })
+    await hear({ outcome: refusal ? refused : "accepted", code: refusal?.code, claimId, ageSeconds })
   }
 
   return {
@@ -206,12 +207,14 @@ export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
     async admit(message) {
       noteAdmission()
       const ageSeconds = ageOf(message.issuedAtSeconds, message.nowMs)
-      const refusal = await decide(policy, message, ageSeconds).then(
-        () => undefined,
-        (error: unknown) => error as SealwireError,
-      )
+      let refusal: SealwireError | undefined
+      try {
+        await decide(policy, message, ageSeconds)
+      } catch (error) {
+        refusal = error as SealwireError
+      }
       // a metrics system that fails, at once or later, must not decide about messages, nor may they wait for it
-      report(message, ageSeconds, refusal).catch(() => undefined)
+      if (onEvent) report(onEvent, message, ageSeconds, refusal).catch(() => undefined)
       if (refusal && mode === "enforce") throw refusal
     },
   }

@@ -198,6 +198,17 @@ describe("claims", () => {
     }
   })
 
+  test("set no timer for a store that answers at once", async () => {
+    const setTimer = vi.spyOn(globalThis, "setTimeout")
+    try {
+      await guarding(() => Promise.resolve(true)).admit(messageAged(0))
+      expect(await codeOf(guarding(() => Promise.resolve(false)).admit(messageAged(0)))).toBe("ERR_REPLAYED")
+      expect(setTimer).not.toHaveBeenCalled()
+    } finally {
+      setTimer.mockRestore()
+    }
+  })
+
   test("leave no timer and no unhandled rejection behind, whatever a store does after its time", async () => {
     const unhandled = vi.fn()
     process.on("unhandledRejection", unhandled)
