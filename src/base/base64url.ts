@@ -7,6 +7,8 @@
 
 import type { Bytes } from "./bytes.ts"
 
+export { encodeAscii as asciiBytes } from "./text.ts"
+
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 /** The methods of ES2026 (`toBase64`, `fromBase64`), where the engine has them. */

@@ -12,6 +12,9 @@ export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === "[object Uint8Array]"
 }
 
+/** No bytes: nobody can change what is not there, so that one is enough. */
+export const NOTHING: Bytes = /* @__PURE__ */ new Uint8Array(0)
+
 /** `a ‖ b ‖ …` */
 export function concat(...parts: readonly Bytes[]): Bytes {
   let length = 0
@@ -25,21 +28,27 @@ export function concat(...parts: readonly Bytes[]): Bytes {
   return joined
 }
 
-/** `head ‖ lp(field) ‖ … ‖ tail`, in one allocation; `lp(x)` is `u64(length of x) ‖ x`. */
-export function concatPrefixed(head: Bytes, fields: readonly Bytes[], tail?: Bytes): Bytes {
-  let length = head.length + (tail?.length ?? 0)
+/** `head ‖ lp(field) ‖ … ‖ tail`, in one allocation, or in none where it fits into `room`; `lp(x)` is `u64(length of x) ‖ x`. */
+export function concatPrefixed(
+  head: Bytes,
+  fields: readonly Bytes[],
+  tail: Bytes = NOTHING,
+  room: Bytes = NOTHING,
+): Bytes {
+  let length = head.length + tail.length
   for (const field of fields) length += 8 + field.length
-  const joined = new Uint8Array(length)
+  const joined = length > room.length ? new Uint8Array(length) : room.subarray(0, length)
   joined.set(head)
   const view = new DataView(joined.buffer)
   let offset = head.length
   for (const field of fields) {
     // u64, of which the upper half is zero
+    view.setUint32(offset, 0)
     view.setUint32(offset + 4, field.length)
     joined.set(field, offset + 8)
     offset += 8 + field.length
   }
-  if (tail) joined.set(tail, offset)
+  joined.set(tail, offset)
   return joined
 }
 

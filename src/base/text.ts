@@ -4,11 +4,10 @@
  * @module
  */
 
-import { type Bytes, concatPrefixed, isBytes } from "./bytes.ts"
+import { type Bytes, concatPrefixed, isBytes, NOTHING } from "./bytes.ts"
 
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const NOTHING = new Uint8Array(0)
 
 /**
  * Wire labels (docs/protocol.md §1, `label(s)`). Changing one is a new protocol version; `pseudonym` is a policy's

@@ -8,8 +8,9 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-/** A value, or a promise of it: a backend answers at once where its platform can. */
-export type MaybePromise<T> = T | Promise<T>
+import type { MaybePromise } from "../base/maybe-promise.ts"
+
+export type { MaybePromise } from "../base/maybe-promise.ts"
 
 /** Moduli of recipient keys (docs/protocol.md §2). */
 export type ModulusBits = 2048 | 3072 | 4096

@@ -7,14 +7,13 @@
 
 import { encodeBase64url } from "#base64url"
 
-import { type Bytes, concat, concatPrefixed } from "../base/bytes.ts"
+import { type Bytes, concat, concatPrefixed, NOTHING } from "../base/bytes.ts"
 import { encodeAscii, type Label, label } from "../base/text.ts"
 import type { Backend } from "./backend.ts"
 import { expand } from "./derive.ts"
 import { IV_BYTES, KEY_BYTES, TAG_BYTES } from "./sizes.ts"
 
 const NAME_BYTES = 8
-const NOTHING = new Uint8Array(0)
 
 /** What records are for: the label of their keys. */
 export type RecordUse = Extract<Label, "session record" | "operation record">

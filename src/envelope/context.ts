@@ -6,13 +6,15 @@
 
 import { encodeBase64url } from "#base64url"
 
-import { type Bytes, concatPrefixed } from "../base/bytes.ts"
-import { copyBytes, label } from "../base/text.ts"
+import type { Bytes } from "../base/bytes.ts"
+import { andThen } from "../base/maybe-promise.ts"
+import { copyBytes } from "../base/text.ts"
 import type { Backend, MaybePromise } from "../crypto/backend.ts"
+import { hashOf } from "../crypto/derive.ts"
 
 /** `ctx = b64u(H256(label("context") ‖ lp(context)))` */
-export async function contextHashOf(backend: Backend, context: Bytes): Promise<string> {
-  return encodeBase64url(await backend.sha256(concatPrefixed(label("context"), [context])))
+export function contextHashOf(backend: Backend, context: Bytes): MaybePromise<string> {
+  return andThen(hashOf(backend, "context", [context]), encodeBase64url)
 }
 
 /** A context that nobody can change any more. */
@@ -27,7 +29,7 @@ export function contextOf(bytes: Bytes): Context {
   let known: string | undefined
   return {
     bytes,
-    hash: (backend) => known ?? contextHashOf(backend, bytes).then((hash) => (known = hash)),
+    hash: (backend) => known ?? andThen(contextHashOf(backend, bytes), (hash) => (known = hash)),
   }
 }
 

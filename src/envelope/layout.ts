@@ -4,10 +4,10 @@
  * @module
  */
 
-import { decodeBase64url, encodeBase64url } from "#base64url"
+import { asciiBytes, decodeBase64url, encodeBase64url } from "#base64url"
 
 import { type Bytes, concat } from "../base/bytes.ts"
-import { decodeUtf8, encodeAscii } from "../base/text.ts"
+import { decodeUtf8 } from "../base/text.ts"
 import type { AesGcmSealed } from "../crypto/backend.ts"
 import { HASH_BYTES, KEY_BYTES } from "../crypto/sizes.ts"
 import {
@@ -44,21 +44,22 @@ export interface Envelope {
   readonly sealed: AesGcmSealed
 }
 
+type Segments = [header: string, encryptedKey: string, iv: string, ciphertext: string, tag: string]
+
 /** The five segments; the limit stops at the fifth dot, so that a million of them cost no more. */
-function splitSegments(text: string): readonly string[] | undefined {
+function splitSegments(text: string): Segments | undefined {
   const segments = text.split(".", 6)
-  return segments.length === 5 ? segments : undefined
+  return segments.length === 5 ? (segments as Segments) : undefined
 }
 
-function hasLengths(segments: readonly string[], type: EnvelopeType): boolean {
-  const [header = 0, encryptedKey = 0, iv, ciphertext = 0, tag] = segments.map((segment) => segment.length)
-  const encryptedKeys = ENVELOPE_TYPES[type].alg === "dir" ? [0] : ENCRYPTED_KEY_CHARACTERS
+function hasLengths([header, encryptedKey, iv, ciphertext, tag]: Segments, type: EnvelopeType): boolean {
+  const isDerived = ENVELOPE_TYPES[type].alg === "dir"
   return (
-    headerSegmentLengths(type).includes(header) &&
-    encryptedKeys.includes(encryptedKey) &&
-    iv === IV_CHARACTERS &&
-    ciphertext >= charactersOf(FIXED_BYTES) &&
-    tag === TAG_CHARACTERS
+    headerSegmentLengths(type).includes(header.length) &&
+    (isDerived ? encryptedKey === "" : ENCRYPTED_KEY_CHARACTERS.includes(encryptedKey.length)) &&
+    iv.length === IV_CHARACTERS &&
+    ciphertext.length >= charactersOf(FIXED_BYTES) &&
+    tag.length === TAG_CHARACTERS
   )
 }
 
@@ -100,7 +101,7 @@ export function parseEnvelope(
   const header = parseHeader(decodeUtf8(headerBytes) ?? "", type)
   const nonce = header && decodeBase64url(header.id)
   if (!nonce) return undefined
-  const headerSegment = encodeAscii(segments[0] ?? "")
+  const headerSegment = asciiBytes(segments[0])
   return { header, headerSegment, nonce, encryptedKey, iv, sealed: { ciphertext, tag } }
 }
 

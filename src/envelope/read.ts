@@ -58,11 +58,11 @@ export interface Reading {
    *
    * @throws `SealwireError` `ERR_NO_SESSION`, and what a store of sessions throws.
    */
-  select(kid: string): MaybePromise<SelectedKey | undefined>
+  readonly select: (kid: string) => MaybePromise<SelectedKey | undefined>
   /** Step 5: the expected context. */
-  contextHash(backend: Backend): MaybePromise<string>
+  readonly contextHash: (backend: Backend) => MaybePromise<string>
   /** Step 5, coarse freshness. */
-  isNear(issuedAtSeconds: number): boolean
+  readonly isNear: (issuedAtSeconds: number) => boolean
   /** Step 7, S. */
   readonly readSigner: ReadSigner
 }

@@ -45,10 +45,13 @@ export interface Received {
  * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
  */
 export async function receive(envelope: string, receiving: Receiving): Promise<Received> {
-  const { replay } = receiving
+  const { replay, type, maxMessageBytes, select, contextHash } = receiving
   const nowMs = replay.now()
   const authentic = await readEnvelope(envelope, {
-    ...receiving,
+    type,
+    maxMessageBytes,
+    select,
+    contextHash,
     readSigner: signerReader(receiving),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
   })

@@ -4,10 +4,11 @@
  * @module
  */
 
+import { asciiBytes } from "#base64url"
+
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { MAX_MESSAGE_BYTES } from "../base/limits.ts"
-import { encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 import { expand } from "../crypto/derive.ts"
 import { contextHashOf } from "./context.ts"
@@ -15,8 +16,6 @@ import { type EnvelopeEnd, exportSecret } from "./exporter.ts"
 import { copyMessage } from "./message.ts"
 import { type Authentic, readEnvelope } from "./read.ts"
 import { writeEnvelope } from "./write.ts"
-
-const NO_KEY = new Uint8Array(0)
 
 /** What both ends know of any reply to an envelope. */
 interface ReplyTerms {
@@ -32,7 +31,7 @@ async function replyTermsOf(
   { backend, envelope, seed, kid }: EnvelopeEnd,
   context?: Bytes,
 ): Promise<ReplyTerms> {
-  const bytes = encodeAscii(envelope)
+  const bytes = asciiBytes(envelope)
   const secret = await exportSecret(backend, bytes, seed)
   return { backend, kid, secret, contextHash: await contextHashOf(backend, context ?? bytes) }
 }
@@ -49,18 +48,14 @@ export async function sealReply(
 ): Promise<EnvelopeEnd> {
   const bytes = copyMessage(message, MAX_MESSAGE_BYTES)
   const { backend, kid, secret, contextHash } = await replyTermsOf(end, context)
-  const { envelope, seed } = await writeEnvelope({
+  return writeEnvelope({
     backend,
     type: "sw1-reply",
     kid,
-    contextHash,
+    contextHash: () => contextHash,
     message: bytes,
-    contentKey: async (_, nonce) => ({
-      key: await expand(backend, secret, "reply", nonce),
-      encryptedKey: NO_KEY,
-    }),
+    contentKey: (nonce) => expand(backend, secret, "reply", nonce),
   })
-  return { backend, envelope, seed, kid }
 }
 
 /** Opens a reply. Its request bounds its time (§3.4 step 5), and it claims nothing. */

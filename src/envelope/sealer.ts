@@ -9,7 +9,7 @@ import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
 import type { Context } from "./context.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
 import type { EnvelopeType } from "./header.ts"
-import { type Fresh, writeEnvelope, type Writing } from "./write.ts"
+import { type Fresh, writeEnvelope } from "./write.ts"
 
 /** To whom, for what, and by whom. */
 export interface Addressed {
@@ -30,17 +30,7 @@ export function sealerFor(type: EnvelopeType, { to, context, signWith }: Address
   const { backend, handle } = materialOf(to, "public", "options.to")
   if (signWith !== undefined) materialOf(signWith, "signing", "options.signWith")
   const { kid } = to
-  return async (message, given) => {
-    const writing: Writing = {
-      backend,
-      type,
-      kid,
-      contextHash: await context.hash(backend),
-      message,
-      signWith,
-      contentKey: async (key) => ({ key, encryptedKey: await handle.wrap(key) }),
-    }
-    const { envelope, seed } = await writeEnvelope(writing, given)
-    return { backend, envelope, seed, kid }
-  }
+  const contextHash = context.hash
+  return (message, given) =>
+    writeEnvelope({ backend, type, kid, contextHash, message, signWith, contentKey: handle }, given)
 }

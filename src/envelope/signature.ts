@@ -20,9 +20,8 @@ export function signatureBytes(algorithm: SignatureAlgorithm): number {
   return Math.ceil((header * 4) / 3) + ".".length + 43 + ".".length + 86
 }
 
-/** S: the signature of a sender, or nothing. */
-export async function sign(key: SigningKey | undefined, covered: Covered): Promise<Bytes> {
-  if (!key) return new Uint8Array(0)
+/** S: the signature of a sender. */
+export async function sign(key: SigningKey, covered: Covered): Promise<Bytes> {
   const { backend } = materialOf(key, "signing", "signWith")
   const payload = await signatureDigestOf(backend, covered)
   return encodeAscii(await signJws(key, headerOf(key.algorithm, key.kid), payload))

@@ -36,16 +36,17 @@ async function verify(signature: Bytes, covered: Covered, find: FindSigner): Pro
 
 /** S by a policy: a required signature, or an optional one that can be checked. */
 export function signerReader({ findSigner, signatureRequired }: SignerPolicy): ReadSigner {
-  return async (signature, covered, session) => {
-    if (signature.length === 0) {
-      const opener = session?.opener
-      // a session may have been opened under a policy that demanded less
-      const isMet = !signatureRequired || (opener !== undefined && (await findSigner(opener)) !== undefined)
-      return isMet ? { signer: opener } : undefined
-    }
+  const signed: ReadSigner = async (signature, covered, session) => {
     const signer = await verify(signature, covered, (kid) =>
       session && kid !== session.opener ? undefined : findSigner(kid),
     )
     return signer === undefined ? undefined : { signer }
+  }
+  // a session may have been opened under a policy that demanded less
+  const openedBy = async (opener: string | undefined): Promise<{ signer: string } | undefined> =>
+    opener !== undefined && (await findSigner(opener)) ? { signer: opener } : undefined
+  return (signature, covered, session) => {
+    if (signature.length > 0) return signed(signature, covered, session)
+    return signatureRequired ? openedBy(session?.opener) : { signer: session?.opener }
   }
 }

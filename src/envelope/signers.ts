@@ -34,12 +34,18 @@ function lookUp(known: KnownSigners): FindSigner {
   }
 }
 
+const NOBODY: SignerPolicy = { signatureRequired: false, findSigner: () => undefined }
+
 /** Reads the options `signedBy` (one of these must have signed) and `knownSigners` (a signature is optional). */
 export function signerPolicy(
   signedBy: VerifyingKey | readonly VerifyingKey[] | undefined,
   knownSigners: KnownSigners | undefined,
 ): SignerPolicy {
-  if (signedBy === undefined) return { signatureRequired: false, findSigner: lookUp(knownSigners ?? []) }
+  if (signedBy === undefined) {
+    return knownSigners === undefined
+      ? NOBODY
+      : { signatureRequired: false, findSigner: lookUp(knownSigners) }
+  }
   if (knownSigners !== undefined) {
     throw new TypeError(
       "options.signedBy and options.knownSigners exclude each other: a required signature is by a known signer",

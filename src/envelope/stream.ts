@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
+import { type Bytes, NOTHING } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { parseJson } from "../base/json.ts"
 import { MAX_METADATA_BYTES } from "../base/limits.ts"
@@ -74,7 +74,7 @@ export const MAX_HEAD_CHARACTERS: number = maxEnvelopeCharacters(MAX_METADATA_BY
 
 async function streamKey(backend: Backend, envelope: string, seed: Bytes): Promise<Bytes> {
   const secret = await exportSecret(backend, encodeAscii(envelope), seed)
-  return expand(backend, secret, "stream", new Uint8Array(0))
+  return expand(backend, secret, "stream", NOTHING)
 }
 
 /**

@@ -35,20 +35,18 @@ export async function sealOpening(
   given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   const { backend, handle } = materialOf(key, "public", "key")
-  const { kid } = key
-  const { envelope, seed } = await writeEnvelope(
+  return writeEnvelope(
     {
       backend,
       type: "sw1-open",
-      kid,
-      contextHash: await contextHashOf(backend, encodeAscii(text)),
+      kid: key.kid,
+      contextHash: () => contextHashOf(backend, encodeAscii(text)),
       message: encodeAscii(openingMessage(sessionId)),
       signWith,
-      contentKey: async (fresh) => ({ key: fresh, encryptedKey: await handle.wrap(fresh) }),
+      contentKey: handle,
     },
     given,
   )
-  return { backend, envelope, seed, kid }
 }
 
 /** A hello that waits for its offer. */

@@ -27,7 +27,6 @@ export interface ClientEnd {
   readonly secret: SessionSecret
 }
 
-const NO_KEY = new Uint8Array(0)
 const TYPES = { message: "sw1-session", channel: "sw1-channel" } as const
 
 /** What to seal. */
@@ -40,19 +39,18 @@ export interface SessionMessage {
   readonly use?: SessionUse
 }
 
-async function derived(
-  end: ClientEnd,
+function derived(
+  { backend, sessionId, secret }: ClientEnd,
   { message, context, signWith, use = "message" }: SessionMessage,
-): Promise<Writing> {
-  const { backend, sessionId, secret } = end
+): Writing {
   return {
     backend,
     type: TYPES[use],
     kid: sessionId,
-    contextHash: await context.hash(backend),
+    contextHash: context.hash,
     message,
     signWith,
-    contentKey: async (_, nonce) => ({ key: await secret.expand(use, nonce), encryptedKey: NO_KEY }),
+    contentKey: (nonce) => secret.expand(use, nonce),
   }
 }
 
@@ -60,26 +58,23 @@ function wrapped(
   { backend, key, secret }: ClientEnd,
   { message, context, signWith }: SessionMessage,
 ): Writing {
-  const { handle } = materialOf(key, "public", "key")
   return {
     backend,
     type: "sw1",
     kid: key.kid,
-    contextHash: (nonce) => eachContextHash(backend, secret, context.bytes, nonce),
+    contextHash: (_, nonce) => eachContextHash(backend, secret, context.bytes, nonce),
     message,
     signWith,
-    contentKey: async (fresh) => ({ key: fresh, encryptedKey: await handle.wrap(fresh) }),
+    contentKey: materialOf(key, "public", "key").handle,
   }
 }
 
 /** Seals in a session; `given` as for `writeEnvelope`. */
-export async function sealInSession(
+export function sealInSession(
   end: ClientEnd,
   message: SessionMessage,
   given?: Partial<Fresh>,
 ): Promise<EnvelopeEnd> {
   const isWrapped = end.wrap === "each" && message.use !== "channel"
-  const writing = isWrapped ? wrapped(end, message) : await derived(end, message)
-  const { envelope, seed } = await writeEnvelope(writing, given)
-  return { backend: end.backend, envelope, seed, kid: writing.kid }
+  return writeEnvelope(isWrapped ? wrapped(end, message) : derived(end, message), given)
 }

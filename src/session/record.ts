@@ -5,9 +5,9 @@
  * @module
  */
 
-import { type Bytes, concatPrefixed } from "../base/bytes.ts"
+import { type Bytes, concatPrefixed, NOTHING } from "../base/bytes.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
-import type { Backend, UnwrapHandle } from "../crypto/backend.ts"
+import type { Backend, MaybePromise, UnwrapHandle } from "../crypto/backend.ts"
 import { readRecordKeys, RecordCipher } from "../crypto/record-cipher.ts"
 import { OAEP, subtle } from "../crypto/subtle.ts"
 import type { SessionWrap } from "./offer.ts"
@@ -65,18 +65,17 @@ export class SessionRecord {
 
 /** A record as a store has it. */
 export interface RecordCodec<Content> {
-  encode(id: string, record: SessionRecord): Promise<Content>
+  encode(id: string, record: SessionRecord): MaybePromise<Content>
   /** Undefined for what no key of this server has made. */
-  decode(id: string, content: Content): Promise<SessionRecord | undefined>
+  decode(id: string, content: Content): MaybePromise<SessionRecord | undefined>
 }
 
 /** For stores that keep objects. */
 export const plainCodec: RecordCodec<SessionRecord> = {
-  encode: async (_, record) => record,
-  decode: async (_, record) => record,
+  encode: (_, record) => record,
+  decode: (_, record) => record,
 }
 
-const NOTHING = new Uint8Array(0)
 const empty = (): Bytes => NOTHING
 
 /** The plaintext is `lp(facts) ‖ lp(secret) ‖ PKCS #8 of the private key`. */

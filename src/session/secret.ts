@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bytes, concat, concatPrefixed } from "../base/bytes.ts"
+import { type Bytes, concat, concatPrefixed, NOTHING } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { encodeAscii, type Label, label } from "../base/text.ts"
 import type { Backend, CryptoKeyLike, MaybePromise } from "../crypto/backend.ts"
@@ -13,14 +13,13 @@ import { subtle } from "../crypto/subtle.ts"
 import { contextHashOf } from "../envelope/context.ts"
 import { type EnvelopeEnd, exportSecret } from "../envelope/exporter.ts"
 
+const ONE = new Uint8Array([1])
+
 /** What derives a session's keys. */
 export interface SessionSecret {
   /** `expand(secret, name, data)` */
   expand(name: Label, data: Bytes): MaybePromise<Bytes>
 }
-
-const NOTHING = new Uint8Array(0)
-const ONE = new Uint8Array([1])
 
 /** The secret as bytes, which can be wiped. Once they are, it derives nothing: zeros would be a key that anyone knows. */
 export class SecretBytes implements SessionSecret {

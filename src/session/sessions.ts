@@ -118,6 +118,7 @@ const OPTIONS = [
   "clock",
 ]
 const READER_OPTIONS = ["origin", "replay", "signedBy", "knownSigners"]
+const MESSAGE_OPTIONS = [...READER_OPTIONS, "context", "maxMessageBytes"]
 
 const managers = new WeakMap<Sessions, SessionManager>()
 
@@ -239,18 +240,20 @@ export function createSessions(options: SessionsOptions): Sessions {
       return (await received.reply(CONFIRMATION)).envelope
     },
     async openMessage(envelope, terms) {
-      assertOptions(terms, "options", [...READER_OPTIONS, "context", "maxMessageBytes"])
+      assertOptions(terms, "options", MESSAGE_OPTIONS)
       const { origin, replay, signedBy, knownSigners, maxMessageBytes } = terms
       assertOrigin(origin)
       assertGuard(replay)
       const { bytes: context, hash: contextHash } = readContext(terms.context ?? "")
+      const { signatureRequired, findSigner } = signerPolicy(signedBy, knownSigners)
       const reading = receivingIn({ manager, origin, context }, envelope, {
         type: "sw1",
         maxMessageBytes: messageLimit(maxMessageBytes),
         select: () => undefined,
         contextHash,
         replay,
-        ...signerPolicy(signedBy, knownSigners),
+        signatureRequired,
+        findSigner,
       })
       return (await receive(envelope, reading)).admit()
     },
