@@ -1,7 +1,7 @@
 /**
  * Opens sessions over HTTP as fast as the key pool makes pairs, then at twenty times that, while other sessions go on:
  *
- *     node bench/session-openings.mjs [--seconds 60] [--modulus-bits 2048] [--pool 32] [--share 0.8] [--profile]
+ *     node bench/session-openings.mjs [--seconds 60] [--modulus-bits 2048] [--pool 64] [--share 0.8] [--profile]
  *
  * The server is a process of its own, with one key pool and no rate limits; its event loop is watched by `perf_hooks`. First it makes
  * pairs alone, which gives the pool's rate. Then clients open sessions at a steady rate, `--share` of that one, and not one may be
@@ -29,7 +29,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     "modulus-bits": { type: "string", default: "2048" },
-    pool: { type: "string", default: "32" },
+    pool: { type: "string", default: "64" },
     share: { type: "string", default: "1" },
     profile: { type: "boolean", default: false },
     serve: { type: "string" },

@@ -29,7 +29,7 @@ import type { SessionStore, SessionSummary } from "./session-store.ts"
 export interface SessionsOptions {
   /** The server's long-term key, which clients pin: it signs the offers. */
   readonly identity: SigningKey
-  /** Where the RSA pairs come from. Default: a pool of 32 pairs of 3072 bits. */
+  /** Where the RSA pairs come from. Default: a pool of 64 pairs of 3072 bits. */
   readonly keyPool?: KeyPool
   /** Where sessions are kept. Default: this process's memory. */
   readonly store?: SessionStore | InProcessSessionStore<object>

@@ -48,6 +48,10 @@ afterEach(() => {
 })
 
 describe("a key pool", () => {
+  it("keeps 64 pairs ready unless it is told otherwise", () => {
+    expect(create({ backend: slowBackend() }).size).toBe(64)
+  })
+
   it("fills in the background, one pair at a time, to its size and no further", async () => {
     const slow = slowBackend()
     const depths: number[] = []
