@@ -5,7 +5,7 @@
  */
 
 import { type Bytes, concat, concatPrefixed, NOTHING } from "../base/bytes.ts"
-import { andThen } from "../base/maybe-promise.ts"
+import { andThen, isLater } from "../base/maybe-promise.ts"
 import { type Label, label } from "../base/text.ts"
 import type { Backend, MaybePromise } from "./backend.ts"
 
@@ -29,7 +29,7 @@ export function hashOf(
   const joined = concatPrefixed(label(name), fields, tail, room)
   const digest = backend.sha256(joined)
   // a platform that answers later reads it later, when another hash may have been asked for
-  if (digest instanceof Promise) room = NOTHING
+  if (isLater(digest)) room = NOTHING
   return andThen(digest, (known) => {
     joined.fill(0)
     return known

@@ -30,12 +30,8 @@ export function knownSince(store: ReplayStore): number | undefined {
 
 const UNANSWERED: unique symbol = Symbol()
 
-/** What a store answers, unless it takes longer than `timeoutMs`. One in this process has answered a turn later, and costs no timer. */
-async function answerWithin(asked: Promise<unknown>, timeoutMs: number): Promise<unknown> {
-  let answer: unknown = UNANSWERED
-  const answered = asked.then((given) => (answer = given))
-  await Promise.resolve()
-  if (answer !== UNANSWERED) return answer
+/** What a store answers, unless it takes longer than `timeoutMs`. */
+function answerWithin(answered: Promise<unknown>, timeoutMs: number): Promise<unknown> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const rung = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -61,7 +57,11 @@ export async function claimWithin(
   timeoutMs: number,
 ): Promise<boolean> {
   try {
-    const answer = await answerWithin(Promise.resolve(store.claim(id, expiresAtMs)), timeoutMs)
+    let answer: unknown = UNANSWERED
+    const answered = Promise.resolve(store.claim(id, expiresAtMs)).then((given) => (answer = given))
+    // a turn later a store in this process has answered, and needs no timer
+    await Promise.resolve()
+    if (answer === UNANSWERED) await answerWithin(answered, timeoutMs)
     if (typeof answer === "boolean") return answer
   } catch (cause) {
     if (cause instanceof SealwireError) throw cause

@@ -9,6 +9,7 @@ import { encodeBase64url } from "#base64url"
 
 import { type Clock, processTime } from "../base/clock.ts"
 import { openFailed, SealwireError } from "../base/errors.ts"
+import { andThen, type MaybePromise } from "../base/maybe-promise.ts"
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
 import { contextHashOf } from "../envelope/context.ts"
@@ -178,22 +179,19 @@ export class SessionManager<Content = unknown> {
    *
    * @throws `SealwireError` `ERR_NO_SESSION`.
    */
-  async messageKey(
-    id: string,
-    origin: string,
-    use: SessionUse = "message",
-  ): Promise<SelectedKey | undefined> {
-    const found = await this.#find(id, "open", origin)
-    const { facts, secret } = found.record
-    // partners who asked for a wrapped key in each message get no other
-    if (!secret || (facts.wrap === "each" && use === "message")) return undefined
-    return {
-      backend: this.#backend,
-      encryptedKeyBytes: 0,
-      madeAtMs: this.#madeAtMs(found.record),
-      contentKey: (_, nonce) => secret.expand(use, nonce),
-      session: this.#bindingOf(id, found),
-    }
+  messageKey(id: string, origin: string, use: SessionUse = "message"): MaybePromise<SelectedKey | undefined> {
+    return andThen(this.#find(id, "open", origin), (found) => {
+      const { facts, secret } = found.record
+      // partners who asked for a wrapped key in each message get no other
+      if (!secret || (facts.wrap === "each" && use === "message")) return undefined
+      return {
+        backend: this.#backend,
+        encryptedKeyBytes: 0,
+        madeAtMs: this.#madeAtMs(found.record),
+        contentKey: (_, nonce) => secret.expand(use, nonce),
+        session: this.#bindingOf(id, found),
+      }
+    })
   }
 
   /**
@@ -230,13 +228,15 @@ export class SessionManager<Content = unknown> {
     clearTimeout(this.#sweep)
   }
 
-  async #find(id: string, state: StoredSession<Content>["state"], origin: string): Promise<Found> {
+  #find(id: string, state: StoredSession<Content>["state"], origin: string): MaybePromise<Found> {
     const { store, codec, clock } = this.#terms
-    const stored = await store.find(id, clock())
-    if (stored?.state !== state) throw noSession()
-    const record = await codec.decode(id, stored.content)
-    if (record?.facts.origin !== origin) throw noSession()
-    return { record, endsAtMs: stored.endsAtMs }
+    return andThen(store.find(id, clock()), (stored) => {
+      if (stored?.state !== state) throw noSession()
+      return andThen(codec.decode(id, stored.content), (record) => {
+        if (record?.facts.origin !== origin) throw noSession()
+        return { record, endsAtMs: stored.endsAtMs }
+      })
+    })
   }
 
   #madeAtMs({ facts }: SessionRecord): number | undefined {
@@ -247,12 +247,14 @@ export class SessionManager<Content = unknown> {
     return { id, opener: record.facts.opener, touch: () => this.#touch(id, record, endsAtMs) }
   }
 
-  async #touch(id: string, record: SessionRecord, knownEndMs: number): Promise<void> {
+  #touch(id: string, record: SessionRecord, knownEndMs: number): MaybePromise<void> {
     const { store, clock } = this.#terms
     const nowMs = clock()
     const endsAtMs = endOf(record, nowMs)
     if (!store.inProcess && endsAtMs - knownEndMs < TOUCH_EVERY_MS) return
-    if (!(await store.touch(id, endsAtMs, nowMs))) throw noSession()
+    return andThen(store.touch(id, endsAtMs, nowMs), (lives) => {
+      if (!lives) throw noSession()
+    })
   }
 
   /** One timer for all that may end, which keeps no process alive. */
