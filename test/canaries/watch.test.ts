@@ -121,7 +121,7 @@ describe("the watch over all tests", () => {
   })
 
   it("was there before this file, and looked", () => {
-    expect(canaries.counts.spellings).toBeGreaterThan(100)
+    expect(canaries.counts.canaries).toBeGreaterThan(100)
     expect(canaries.counts.searches).toBeGreaterThan(10)
   })
 })

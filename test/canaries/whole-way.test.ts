@@ -30,10 +30,11 @@ import { createWorld, type Sent, serverIdentity, type WorldOptions } from "../su
 import { errorOf } from "../support/reader.ts"
 import { freshGuard } from "../support/sealed-http.ts"
 import { endlessPool } from "../support/session-world.ts"
+import { MESSAGE } from "../support/watched-backend.ts"
 
 const MARK = "the marked message: IBAN DE02 1203 0000 0000 2020 51"
 const PASSPHRASE = "the passphrase that nobody may see"
-canaries.plantText("the marked message", MARK)
+canaries.plantText(MESSAGE, MARK)
 canaries.plantText("the passphrase", PASSPHRASE)
 
 const folder = mkdtempSync(join(tmpdir(), "sealwire-canaries-"))

@@ -43,7 +43,7 @@ async function install(folder: string): Promise<string> {
     platform: "node",
     packages: "external",
     alias: {
-      "#backend": join(root, "src/crypto/node.ts"),
+      "#backend": join(root, "test/support/watched-node.ts"),
       "#base64url": join(root, "src/base/base64url-node.ts"),
     },
   })

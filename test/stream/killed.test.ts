@@ -43,7 +43,7 @@ beforeAll(async () => {
     alias: {
       "sealwire/file": source("file.ts"),
       sealwire: source("index.ts"),
-      "#backend": source("crypto/node.ts"),
+      "#backend": fileURLToPath(new URL("../support/watched-node.ts", import.meta.url)),
       "#base64url": source("base/base64url-node.ts"),
     },
   })

@@ -1,10 +1,12 @@
 /**
- * Canaries: secrets that tests use, in every spelling in which they could end up in a log, and a search for them.
+ * Canaries: secrets that tests use, and a search for them in every spelling in which they could end up in a log.
  *
  * @module
  */
 
 import { inspect } from "node:util"
+
+import { readingsOf } from "./readings.ts"
 
 /** Something that showed a secret. */
 export interface Finding {
@@ -18,62 +20,35 @@ export interface Finding {
 
 /** Holds canaries, and finds them. */
 export interface Canaries {
-  /** Random bytes, such as a key: any part of them that is long enough is found. */
+  /** Random bytes, such as a key, 16 or more: any 16 of them at the begin, in the middle and at the end are found. */
   plantSecret(name: string, secret: string | Uint8Array): void
   /** A text or message: found where it stands as a whole. */
   plantText(name: string, text: string | Uint8Array): void
-  /** Searches a text; notes what it finds. */
-  search(place: string, text: string): void
+  /** Searches a text for all but what is `meant` to show there; notes what it finds. */
+  search(place: string, text: string, meant?: readonly string[]): void
   /** Searches all that a logger can get out of a value, stacks of errors excepted. */
   searchValue(place: string, value: unknown): void
   /** The same for a value that may still change, once the findings are asked for. */
   searchLater(place: string, value: unknown): void
   /** What was found since the last time. */
   takeFindings(): readonly Finding[]
-  /** How many spellings are held, and how many texts were searched. */
-  readonly counts: { readonly spellings: number; readonly searches: number }
+  /** How many canaries are held, and how many texts were searched. */
+  readonly counts: { readonly canaries: number; readonly searches: number }
 }
 
-/** So much of a random secret is one canary. */
+/** So much of a random secret is one canary; all canaries are at least as long, and are looked up by so much of them. */
 const CHUNK_BYTES = 16
-/** So much of a long message is. */
+const LEAST_TEXT_BYTES = CHUNK_BYTES
+/** So much of a long message is one. */
 const MOST_TEXT_BYTES = 96
-const LEAST_TEXT_BYTES = 16
-/** All spellings are at least as long, and are looked up by so much of them. */
-const INDEXED = 12
-const MOST_SPELLINGS = 400_000
-const MOST_CHARACTERS = 200_000
+/** What says nothing, such as zeros, stands in many places. */
+const LEAST_DIFFERENT_BYTES = 9
+/** Beyond these the oldest are forgotten. */
+const MOST_CANARIES = 100_000
+const MOST_ALIKE = 50
+const MOST_CHARACTERS = 2_000_000
 const MOST_WAITING = 1000
 const SHOWN_CHARACTERS = 160
-
-/** Base64 of bytes that stand somewhere in others, at each of the three alignments; without what depends on the neighbours. */
-function base64Within(bytes: Buffer, encoding: "base64" | "base64url"): string[] {
-  return [0, 1, 2].map((offset) => {
-    const text = Buffer.concat([Buffer.alloc(offset), bytes])
-      .toString(encoding)
-      .replaceAll("=", "")
-    const from = Math.ceil((offset * 8) / 6)
-    const whole = Math.floor(((offset + bytes.length) * 8) / 6)
-    return text.slice(from, whole)
-  })
-}
-
-/** The ways in which bytes end up in a log; without spaces, since numbers are shown in columns. */
-function spellingsOf(bytes: Buffer): string[] {
-  const hex = bytes.toString("hex")
-  const spellings = [
-    bytes.toString("latin1"),
-    bytes.toString("utf8"),
-    hex,
-    hex.toUpperCase(),
-    ...base64Within(bytes, "base64"),
-    ...base64Within(bytes, "base64url"),
-    [...bytes].join(","),
-  ]
-  return spellings.map(withoutSpaces).filter((spelling) => spelling.length >= INDEXED)
-}
-
-const withoutSpaces = (text: string): string => text.replaceAll(/\s/g, "")
 
 const show = (value: unknown): string =>
   inspect(value, { showHidden: true, depth: 6, maxArrayLength: 300, maxStringLength: 20_000 })
@@ -88,29 +63,72 @@ function errorText(error: Error, depth = 0): string {
   return [error.name, ...texts].join("\n")
 }
 
-/** Holds no canary yet. */
-function createCanaries(): Canaries {
-  const spellings = new Map<string, { readonly text: string; readonly name: string }[]>()
-  let findings: Finding[] = []
-  let later: { readonly place: string; readonly value: unknown }[] = []
-  const counts = { spellings: 0, searches: 0 }
+const SLOT_BITS = 22
+const slotOf = (fourBytes: number): number => Math.imul(fourBytes, 0x9e37_79b1) >>> (32 - SLOT_BITS)
 
-  function plant(name: string, bytes: Buffer): void {
-    for (const text of new Set(spellingsOf(bytes))) {
-      const start = text.slice(0, INDEXED)
-      const same = spellings.get(start) ?? []
-      if (counts.spellings >= MOST_SPELLINGS || same.some((held) => held.text === text)) continue
-      counts.spellings++
-      spellings.set(start, [...same, { text, name }])
+interface Canary {
+  readonly name: string
+  readonly text: string
+}
+
+/** Canaries by their first 16 bytes, behind a filter by the first four: nearly all of what is searched ends there. */
+class CanaryTable {
+  readonly #filter = new Uint8Array(2 ** SLOT_BITS)
+  readonly #canaries = new Map<string, Canary[]>()
+
+  get size(): number {
+    return this.#canaries.size
+  }
+
+  add(name: string, bytes: Buffer): void {
+    const text = bytes.toString("latin1")
+    const start = text.slice(0, CHUNK_BYTES)
+    const alike = this.#canaries.get(start) ?? []
+    if (alike.length >= MOST_ALIKE || alike.some((canary) => canary.text === text)) return
+    alike.push({ name, text })
+    this.#canaries.set(start, alike)
+    this.#filter[slotOf(bytes.readInt32BE())] = 1
+    if (this.#canaries.size <= MOST_CANARIES) return
+    for (const oldest of this.#canaries.keys()) {
+      this.#canaries.delete(oldest)
+      return
     }
   }
 
-  function search(place: string, text: string): void {
-    counts.searches++
-    const bare = withoutSpaces(text.slice(0, MOST_CHARACTERS))
-    for (let at = 0; at + INDEXED <= bare.length; at++) {
-      const here = spellings.get(bare.slice(at, at + INDEXED))
-      const found = here?.find((spelling) => bare.startsWith(spelling.text, at))
+  find(bytes: Buffer, meant: readonly string[]): Canary | undefined {
+    let fourBytes = 0
+    for (let end = 0; end < bytes.length; end++) {
+      fourBytes = (fourBytes << 8) | (bytes[end] ?? 0)
+      if (end < 3 || this.#filter[slotOf(fourBytes)] === 0) continue
+      const found = this.#findAt(bytes, end - 3)
+      if (found && !meant.includes(found.name)) return found
+    }
+    return undefined
+  }
+
+  #findAt(bytes: Buffer, at: number): Canary | undefined {
+    const alike = this.#canaries.get(bytes.toString("latin1", at, at + CHUNK_BYTES))
+    return alike?.find(({ text }) => bytes.toString("latin1", at, at + text.length) === text)
+  }
+}
+
+/** Bytes that were taken for UTF-8, where enough is left of them. */
+function asLossyText(bytes: Buffer): Buffer | undefined {
+  const text = bytes.toString()
+  return text.replaceAll("\ufffd", "").length < LEAST_DIFFERENT_BYTES ? undefined : Buffer.from(text)
+}
+
+/** Holds no canary yet. */
+function createCanaries(): Canaries {
+  const table = new CanaryTable()
+  let findings: Finding[] = []
+  let later: { readonly place: string; readonly value: unknown }[] = []
+  let searches = 0
+
+  function search(place: string, text: string, meant: readonly string[] = []): void {
+    searches++
+    for (const reading of readingsOf(text.slice(0, MOST_CHARACTERS))) {
+      const found = table.find(reading, meant)
       if (!found) continue
       findings.push({ canary: found.name, place, text: text.slice(0, SHOWN_CHARACTERS) })
       return
@@ -129,16 +147,22 @@ function createCanaries(): Canaries {
   }
 
   return {
-    counts,
+    get counts() {
+      return { canaries: table.size, searches }
+    },
     plantSecret(name, secret) {
       const bytes = Buffer.from(secret as string)
-      const last = Math.max(0, bytes.length - CHUNK_BYTES)
-      for (const at of new Set([0, last >> 1, last])) plant(name, bytes.subarray(at, at + CHUNK_BYTES))
+      const start = bytes.subarray(0, 2 * CHUNK_BYTES)
+      if (bytes.length < CHUNK_BYTES || new Set(start).size < LEAST_DIFFERENT_BYTES) return
+      const last = bytes.length - CHUNK_BYTES
+      for (const at of new Set([0, last >> 1, last])) table.add(name, bytes.subarray(at, at + CHUNK_BYTES))
+      const lossy = asLossyText(start)
+      if (lossy) table.add(name, lossy)
     },
     plantText(name, text) {
       const bytes = Buffer.from(text as string).subarray(0, MOST_TEXT_BYTES)
-      // what says nothing, such as zeros, stands in many places
-      if (bytes.length >= LEAST_TEXT_BYTES && new Set(bytes).size > 8) plant(name, bytes)
+      const says = bytes.length >= LEAST_TEXT_BYTES && new Set(bytes).size >= LEAST_DIFFERENT_BYTES
+      if (says) table.add(name, bytes)
     },
     search,
     searchValue,

@@ -1,91 +1,63 @@
 /**
  * Watches every test of the suite for secrets that show. vitest runs this before each test file, and nothing in src/ knows of it.
  *
- * Canaries are what the tests themselves use: each seed and message that is sealed, each private key that is made or imported, each
- * API key that is created, the keys of the published vectors, the secrets of forged envelopes. Searched is what comes out: consoles
- * and standard streams, each error that is made (words, members, causes), each event, the headers of each answer, and each opened
- * message as a logger would show it. A test in which a canary shows fails.
+ * Canaries are what the tests themselves use: each seed and message that is sealed, each content key, session secret and key that is
+ * derived, each private key that is made or imported, each API key that is created, the keys of the published vectors. Processes
+ * that a test starts tell theirs (watched-node.ts). Searched is what comes out: consoles and standard streams, also those of such
+ * processes, each error that is made (words, members, causes), each event, the headers of each answer, and each opened message as a
+ * logger would show it. A test in which a canary shows fails.
  *
  * @module
  */
 
-import nodeCrypto, { type KeyObject } from "node:crypto"
-import { syncBuiltinESMExports } from "node:module"
-import { promisify } from "node:util"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 
 import { afterAll, afterEach, vi } from "vitest"
 
 import type * as CreatedKeyModule from "../../src/api-keys/created-key.ts"
 import type * as ClientEventsModule from "../../src/client/events.ts"
+import type { Backend } from "../../src/crypto/backend.ts"
+import type * as NobleModule from "../../src/crypto/noble.ts"
 import type * as OpenedModule from "../../src/envelope/opened.ts"
-import type * as WriteModule from "../../src/envelope/write.ts"
 import type * as KeyRingEventsModule from "../../src/key-ring/events.ts"
 import type * as EndpointModule from "../../src/server/endpoint.ts"
 import type * as EventSinkModule from "../../src/server/event-sink.ts"
 import { canaries } from "./canaries.ts"
+import { tellJwk, watchPrivateKeys } from "./private-keys.ts"
+import { SECRETS_FILE, toldReader } from "./told-secrets.ts"
 import { knownAnswers } from "./vectors.ts"
-
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi"]
-
-function plantJwk(name: string, jwk: Readonly<Record<string, unknown>>): void {
-  for (const member of PRIVATE_MEMBERS) {
-    const value = jwk[member]
-    if (typeof value === "string")
-      canaries.plantSecret(`${name} (${member})`, Buffer.from(value, "base64url"))
-  }
-}
-
-function plantKey(key: KeyObject): KeyObject {
-  if (key.type === "private") plantJwk("a private key", key.export({ format: "jwk" }))
-  return key
-}
+import { type Tell, watchBackend } from "./watched-backend.ts"
+import { watchChildren } from "./watched-children.ts"
 
 // --- secrets ---
 
+const tell: Tell = { secret: canaries.plantSecret, text: canaries.plantText }
+watchPrivateKeys(tell.secret)
+
 const { recipient, recipient_3072, signer, signer_es256, cases, session } = knownAnswers
-for (const jwk of [recipient, recipient_3072, signer, signer_es256]) plantJwk("a key of the vectors", jwk)
-for (const { seed } of cases) canaries.plantSecret("a seed of the vectors", Buffer.from(seed, "hex"))
-canaries.plantSecret("the session secret of the vectors", Buffer.from(session.secret, "hex"))
-
-type Generate = (type: string, options: object, done: (error: unknown, ...pair: KeyObject[]) => void) => void
-
-const { createPrivateKey, generateKeyPair } = nodeCrypto
-const generate = generateKeyPair as unknown as Generate
-const watched: Generate = (type, options, done) => {
-  generate(type, options, (error, ...pair) => {
-    for (const key of pair) if (typeof key === "object") plantKey(key)
-    done(error, ...pair)
-  })
+for (const jwk of [recipient, recipient_3072, signer, signer_es256]) {
+  tellJwk(tell.secret, "a key of the vectors", jwk)
 }
-const generateBoth = promisify(generateKeyPair) as (
-  type: string,
-  options: object,
-) => Promise<{ privateKey: KeyObject }>
-Object.defineProperty(watched, promisify.custom, {
-  value: async (type: string, options: object) => {
-    const pair = await generateBoth(type, options)
-    plantKey(pair.privateKey)
-    return pair
-  },
-})
-Object.assign(nodeCrypto, {
-  generateKeyPair: watched,
-  createPrivateKey: (...args: Parameters<typeof createPrivateKey>) => plantKey(createPrivateKey(...args)),
-})
-syncBuiltinESMExports()
+for (const { seed, cek } of cases) {
+  canaries.plantSecret("a seed of the vectors", Buffer.from(seed, "hex"))
+  canaries.plantSecret("a content key of the vectors", Buffer.from(cek, "hex"))
+}
+canaries.plantSecret("a session secret of the vectors", Buffer.from(session.secret, "hex"))
 
 /** The same module, with some of its exports replaced. */
 type Original = <Module>() => Promise<Module>
 
-vi.mock("../../src/envelope/write.ts", async (original: Original) => {
-  const module = await original<typeof WriteModule>()
-  const writeEnvelope: typeof module.writeEnvelope = async (writing, given) => {
-    canaries.plantText("a sealed message", writing.message)
-    const written = await module.writeEnvelope(writing, given)
-    canaries.plantSecret("a seed", written.seed)
-    return written
-  }
-  return { ...module, writeEnvelope }
+async function watched(original: Original): Promise<object> {
+  const module = await original<{ readonly backend: Backend }>()
+  return { ...module, backend: watchBackend(module.backend, tell) }
+}
+vi.mock("../../src/crypto/node.ts", (original: Original) => watched(original))
+vi.mock("../../src/crypto/web.ts", (original: Original) => watched(original))
+vi.mock("../../src/crypto/noble.ts", async (original: Original) => {
+  const module = await original<typeof NobleModule>()
+  return { ...module, noble: watchBackend(module.noble, tell) }
 })
 
 /** A class whose instances are looked at when they are made. */
@@ -117,10 +89,7 @@ vi.mock("../../src/api-keys/created-key.ts", async (original: Original) => {
 
 vi.mock("../../src/envelope/opened.ts", async (original: Original) => {
   const module = await original<typeof OpenedModule>()
-  const look = (made: object, [authentic]: readonly unknown[]): void => {
-    const { message, seed } = authentic as { readonly message: Uint8Array; readonly seed: Uint8Array }
-    canaries.plantText("an opened message", message)
-    canaries.plantSecret("a seed", seed)
+  const look = (made: object): void => {
     canaries.searchValue("inspect of an opened message", made)
   }
   return { ...module, Opened: onNew(module.Opened, look), OpenedReply: onNew(module.OpenedReply, look) }
@@ -210,11 +179,20 @@ for (const stream of [process.stdout, process.stderr]) {
   }
 }
 
+const folder = mkdtempSync(join(tmpdir(), "sealwire-told-"))
+const secretsFile = join(folder, "secrets")
+process.env[SECRETS_FILE] = secretsFile
+const searchChildren = watchChildren(canaries, toldReader(secretsFile))
+
 function assertSilence(): void {
+  searchChildren()
   const [first, ...more] = canaries.takeFindings()
   if (!first) return
   const others = more.length === 0 ? "" : ` (and ${more.length} more)`
   throw new UnwatchedError(`${first.canary} shows in ${first.place}: ${first.text}${others}`)
 }
 afterEach(assertSilence)
-afterAll(assertSilence)
+afterAll(() => {
+  assertSilence()
+  rmSync(folder, { recursive: true })
+})

@@ -28,8 +28,11 @@ export interface ClaimProcesses {
   close(): Promise<void>
 }
 
-/** A module of this folder as one file that a process can run. */
-export async function bundleForProcess(entry: string): Promise<{ readonly path: string; remove(): void }> {
+/** A module of this folder as one file that a process can run. The backend tells its secrets to the watch, unless another is named. */
+export async function bundleForProcess(
+  entry: string,
+  backend = "test/support/watched-node.ts",
+): Promise<{ readonly path: string; remove(): void }> {
   const directory = mkdtempSync(join(tmpdir(), "sealwire-claims-"))
   const path = join(directory, "claims.mjs")
   await build({
@@ -38,7 +41,7 @@ export async function bundleForProcess(entry: string): Promise<{ readonly path: 
     bundle: true,
     platform: "node",
     format: "esm",
-    alias: { "#base64url": resolve("src/base/base64url-node.ts"), "#backend": resolve("src/crypto/node.ts") },
+    alias: { "#base64url": resolve("src/base/base64url-node.ts"), "#backend": resolve(backend) },
   })
   return {
     path,

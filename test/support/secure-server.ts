@@ -47,7 +47,10 @@ async function buildPackage(folder: string): Promise<void> {
     format: "esm",
     platform: "node",
     packages: "external",
-    alias: { "#backend": resolve("src/crypto/node.ts"), "#base64url": resolve("src/base/base64url-node.ts") },
+    alias: {
+      "#backend": resolve("test/support/watched-node.ts"),
+      "#base64url": resolve("src/base/base64url-node.ts"),
+    },
   })
   cpSync("package.json", join(folder, "package.json"))
   symlinkSync(resolve("node_modules"), join(folder, "node_modules"), "dir")

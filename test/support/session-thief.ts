@@ -141,7 +141,8 @@ class Process implements Victim {
 /** Starts a server. */
 export async function startVictim(): Promise<Victim> {
   const { signingKey } = await generateSigningKeyPair({ extractable: true })
-  const { path, remove } = await bundleForProcess("./session-victim.ts")
+  // what tells its secrets keeps copies of them
+  const { path, remove } = await bundleForProcess("./session-victim.ts", "src/crypto/node.ts")
   const child = fork(path, [await exportPem(signingKey)], { execArgv: ["--expose-gc"] })
   await once(child, "message")
   return new Process(child, await exportJwk(signingKey), remove)
