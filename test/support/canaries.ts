@@ -30,6 +30,8 @@ export interface Canaries {
   searchValue(place: string, value: unknown): void
   /** The same for a value that may still change, once the findings are asked for. */
   searchLater(place: string, value: unknown): void
+  /** Has something searched whenever the findings are asked for. */
+  beforeTaking(search: () => void): void
   /** What was found since the last time. */
   takeFindings(): readonly Finding[]
   /** How many canaries are held, and how many texts were searched. */
@@ -123,6 +125,7 @@ function createCanaries(): Canaries {
   const table = new CanaryTable()
   let findings: Finding[] = []
   let later: { readonly place: string; readonly value: unknown }[] = []
+  const before: (() => void)[] = []
   let searches = 0
 
   function search(place: string, text: string, meant: readonly string[] = []): void {
@@ -170,7 +173,11 @@ function createCanaries(): Canaries {
       if (later.length >= MOST_WAITING) searchWaiting()
       later.push({ place, value })
     },
+    beforeTaking(search) {
+      before.push(search)
+    },
     takeFindings() {
+      for (const search of before) search()
       searchWaiting()
       const taken = findings
       findings = []

@@ -40,7 +40,7 @@ function* shifted(run: string, shifts: number, encoding: "hex" | "base64"): Gene
 export function* readingsOf(text: string): Generator<Buffer> {
   yield Buffer.from(text, "latin1")
   // text beyond ASCII, and bytes that were taken for UTF-8
-   
+
   if (/[^\0-\x7f]/.test(text)) yield Buffer.from(text)
   if (text.includes("\\")) yield Buffer.from(unescaped(text), "latin1")
   // lines are folded, and numbers stand in columns

@@ -105,9 +105,8 @@ function hear(stream: Readable | null, output: Output | undefined): void {
  * Watches all processes that are started from here on.
  *
  * @param readTold - Reads what processes told of their secrets.
- * @returns Searches what they have written.
  */
-export function watchChildren(canaries: Canaries, readTold: (tell: Tell) => void): () => void {
+export function watchChildren(canaries: Canaries, readTold: (tell: Tell) => void): void {
   const outputs = new Set<Output>()
   const tell: Tell = { secret: canaries.plantSecret, text: canaries.plantText }
 
@@ -121,10 +120,10 @@ export function watchChildren(canaries: Canaries, readTold: (tell: Tell) => void
     return { stdout, stderr }
   }
 
-  function search(): void {
+  canaries.beforeTaking(() => {
     readTold(tell)
     for (const output of outputs) output.search(canaries)
-  }
+  })
 
   function watchStarting(name: "spawn" | "fork", isFork: boolean): void {
     const start = childProcess[name] as unknown as (...args: unknown[]) => ChildProcess
@@ -188,5 +187,4 @@ export function watchChildren(canaries: Canaries, readTold: (tell: Tell) => void
   watchSync("spawnSync", (result) => result as Options)
   watchSync("execFileSync", (stdout) => ({ stdout }))
   syncBuiltinESMExports()
-  return search
 }
