@@ -11,7 +11,7 @@ import { eventSink, type SinkFor } from "./event-sink.ts"
 import { type Happening, type OnEndpointEvent, type OnHappening, report } from "./events.ts"
 import {
   type ChargeProven,
-  type Exceeded,
+  type Counted,
   type LimitedAs,
   type Limits,
   rateLimitHeaders,
@@ -126,8 +126,8 @@ function readEvents(
 }
 
 /** Refuses a request that is one too many. */
-export function tooMany(exceeded: Exceeded, reason: RefusalReason): Refusal {
-  return new Refusal(429, exceeded.retryAfterSeconds, { reason, headers: rateLimitHeaders(exceeded) })
+export function tooMany(counted: Counted, reason: RefusalReason): Refusal {
+  return new Refusal(429, counted.endsInSeconds, { reason, headers: rateLimitHeaders(counted) })
 }
 
 /** Counts a request by its source. */
@@ -138,9 +138,8 @@ function sourceCharger(limits: Limits | undefined, warn: Warn) {
       warn("source-unknown")
       return
     }
-    const exceeded = await limits.source(limitedAs, network)
-    if (!exceeded) return
-    throw tooMany(exceeded, "source-limit")
+    const counted = await limits.source(limitedAs, network)
+    if (counted?.isExceeded) throw tooMany(counted, "source-limit")
   }
 }
 

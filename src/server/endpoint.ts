@@ -74,8 +74,8 @@ async function answerOpen(
     return { response: openUnauthorized() }
   }
   const known = { ...details, principal: proven.principal }
-  const exceeded = await chargePrincipal?.(known)
-  if (exceeded) throw tooMany(exceeded, "principal-limit")
+  const counted = await chargePrincipal?.(known)
+  if (counted?.isExceeded) throw tooMany(counted, "principal-limit")
   return { response: await next(request, known), isOpen: true }
 }
 

@@ -31,6 +31,7 @@ import {
   sealAnswer,
   type Sealing,
   sealMessage,
+  withHeaders,
 } from "./sealed-response.ts"
 
 /** What a handler learns about a request besides the request itself. */
@@ -162,13 +163,14 @@ export async function exchange(
   const { principal } = proven
   const details: RequestDetails = { ...known, principal }
   // after the claim and the proof: neither a copy of somebody's message nor his name is charged to him
-  const exceeded = await terms.chargePrincipal?.(details)
-  if (exceeded) {
-    return refuseSealed(received, "rate-limited", outer, terms, { headers: rateLimitHeaders(exceeded) })
-  }
-  const { answer, repeated } = await runOnce(received, inner, { ...terms, principal }, () =>
+  const counted = await terms.chargePrincipal?.(details)
+  const limit = counted ? rateLimitHeaders(counted) : []
+  if (counted?.isExceeded) return refuseSealed(received, "rate-limited", outer, terms, { headers: limit })
+  const { answer: given, repeated } = await runOnce(received, inner, { ...terms, principal }, () =>
     handle(next, withoutKey(inner, principal), details, terms, route.fields?.reply),
   )
+  // inside, and not in what is kept to be repeated: it is for whoever sent this request alone
+  const answer = withHeaders(given, limit)
   const { status } = answer.message
   void report(
     terms.onEvent,

@@ -40,16 +40,21 @@ export interface LimitsOptions {
   readonly createLimiter?: (options: CreateLimiterOptions) => Limiter
 }
 
-/** A request that is one too many. */
-export interface Exceeded {
+/** A request that was counted. */
+export interface Counted {
   readonly limitedAs: LimitedAs
   /** Requests that a window has. */
   readonly points: number
-  readonly retryAfterSeconds: number
+  /** How many more of them there are. */
+  readonly remaining: number
+  /** Until the window ends. */
+  readonly endsInSeconds: number
+  /** Whether it is one too many. */
+  readonly isExceeded: boolean
 }
 
-/** Counts one request; undefined while it is within the limit. */
-export type Charge = (limitedAs: LimitedAs, key: string) => Promise<Exceeded | undefined>
+/** Counts one request; undefined where the limiter does not say how many there were. */
+export type Charge = (limitedAs: LimitedAs, key: string) => Promise<Counted | undefined>
 
 /** Who a request is proven to be by, as far as it is. */
 export interface Proven {
@@ -60,7 +65,7 @@ export interface Proven {
 }
 
 /** Counts one request of whoever is proven to have sent it, if anybody is. */
-export type ChargeProven = (proven: Proven) => Promise<Exceeded | undefined>
+export type ChargeProven = (proven: Proven) => Promise<Counted | undefined>
 
 /** Both kinds of limits. */
 export interface Limits {
@@ -96,15 +101,15 @@ function readNumbers(given: PerMinute, name: string, defaults: PerMinute): [Limi
   return merged
 }
 
-/** What was thrown, where it says that there were too many: it may come from another copy of the package. */
-function stateIn(thrown: unknown): LimiterState | undefined {
+/** A limiter's state: it may come from another copy of the package. */
+function stateIn(given: unknown): LimiterState | undefined {
   const isState =
-    typeof thrown === "object" && thrown !== null && "msBeforeNext" in thrown && !(thrown instanceof Error)
-  return isState ? (thrown as LimiterState) : undefined
+    typeof given === "object" && given !== null && "msBeforeNext" in given && !(given instanceof Error)
+  return isState ? (given as LimiterState) : undefined
 }
 
 /** Waits for a limiter, but not for long. */
-async function answerOf(limiter: Limiter, key: string): Promise<void> {
+async function answerOf(limiter: Limiter, key: string): Promise<unknown> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -112,20 +117,25 @@ async function answerOf(limiter: Limiter, key: string): Promise<void> {
     }, LIMITER_TIMEOUT_MS)
   })
   try {
-    await Promise.race([limiter.consume(key), late])
+    return await Promise.race([limiter.consume(key), late])
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** Whether there were too many: until when, in milliseconds. */
-async function exceededFor(limiter: Limiter, key: string): Promise<number | undefined> {
+/** What a limiter says of one request. */
+interface Count {
+  readonly state: LimiterState
+  readonly isExceeded: boolean
+}
+
+async function countBy(limiter: Limiter, key: string): Promise<Count | undefined> {
   try {
-    await answerOf(limiter, key)
-    return undefined
+    const state = stateIn(await answerOf(limiter, key))
+    return state && { state, isExceeded: false }
   } catch (error) {
     const state = stateIn(error)
-    if (state) return state.msBeforeNext
+    if (state) return { state, isExceeded: true }
     throw error
   }
 }
@@ -136,17 +146,17 @@ function chargeFor(
   { createLimiter }: LimitsOptions,
   clock: Clock,
   onFailure: (error: unknown) => void,
-): (key: string) => Promise<number | undefined> {
+): (key: string) => Promise<Count | undefined> {
   const local = windowLimiter(options, clock)
   const shared = createLimiter?.(options)
-  if (!shared) return (key) => exceededFor(local, key)
+  if (!shared) return (key) => countBy(local, key)
   assertFunction((shared as Partial<Limiter>).consume, "consume of what options.limits.createLimiter gives")
   return async (key) => {
     try {
-      return await exceededFor(shared, key)
+      return await countBy(shared, key)
     } catch (error) {
       onFailure(error)
-      return exceededFor(local, key)
+      return countBy(local, key)
     }
   }
 }
@@ -179,9 +189,12 @@ export function readLimits(
     )
     return async (limitedAs, key) => {
       const { points = 0, charge } = charges.get(limitedAs) ?? {}
-      const waitMs = await charge?.(key)
-      if (waitMs === undefined) return undefined
-      return { limitedAs, points, retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) }
+      const count = await charge?.(key)
+      if (!count) return undefined
+      const { state, isExceeded } = count
+      const endsInSeconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
+      const remaining = isExceeded ? 0 : Math.max(0, state.remainingPoints)
+      return { limitedAs, points, remaining, endsInSeconds, isExceeded }
     }
   }
   const byKey = chargeBy("principal", readNumbers(byPrincipal, "options.limits.byPrincipal", BY_PRINCIPAL))
@@ -194,11 +207,12 @@ export function readLimits(
   }
 }
 
-/** What a refusal says of its limit: `retry-after`, and draft-ietf-httpapi-ratelimit-headers-10. */
-export function rateLimitHeaders({ limitedAs, points, retryAfterSeconds }: Exceeded): HeaderPair[] {
-  return [
-    ["retry-after", String(retryAfterSeconds)],
-    ["ratelimit", `"${limitedAs}";r=0;t=${retryAfterSeconds}`],
+/** What an answer says of its limit (draft-ietf-httpapi-ratelimit-headers-10), and a refusal of when to come again. */
+export function rateLimitHeaders(counted: Counted): HeaderPair[] {
+  const { limitedAs, points, remaining, endsInSeconds, isExceeded } = counted
+  const headers: HeaderPair[] = [
+    ["ratelimit", `"${limitedAs}";r=${remaining};t=${endsInSeconds}`],
     ["ratelimit-policy", `"${limitedAs}";q=${points};w=${WINDOW_SECONDS}`],
   ]
+  return isExceeded ? [["retry-after", String(endsInSeconds)], ...headers] : headers
 }

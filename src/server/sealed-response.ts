@@ -137,6 +137,13 @@ export async function readAnswer(
   return { message: { status, headers, body: concat(...start) }, rest, cookies }
 }
 
+/** The same answer with headers added, unless it has its own of that name. */
+export function withHeaders(answer: Answer, added: readonly HeaderPair[]): Answer {
+  const { message } = answer
+  const more = added.filter(([name]) => !message.headers.some(([own]) => own === name))
+  return { ...answer, message: { ...message, headers: [...message.headers, ...more] } }
+}
+
 /** Seals what a handler answered. */
 export async function sealAnswer(
   received: Received,

@@ -1,7 +1,13 @@
 import { RateLimiterMemory } from "rate-limiter-flexible"
 import { describe, expect, it, vi } from "vitest"
 
-import type { CreateLimiterOptions, EndpointEvent, EndpointOptions, Limiter } from "../../src/server.ts"
+import {
+  type CreateLimiterOptions,
+  type EndpointEvent,
+  type EndpointOptions,
+  type Limiter,
+  memoryIdempotencyStore,
+} from "../../src/server.ts"
 import { createApiKeys, memoryApiKeyStore } from "../../src/api-keys.ts"
 import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { generateSigningKeyPair } from "../../src/keys.ts"
@@ -186,6 +192,73 @@ describe("limits by who is proven", () => {
       const next = await sealedAt(world, "/high", { signWith: signingKey })
       expect((await world.send(next.request)).status).toBe(200)
     }
+  })
+})
+
+describe("what an answer says of its limit", () => {
+  const ratelimit = ({ headers }: { readonly headers: Headers }): (string | null)[] =>
+    ["ratelimit", "ratelimit-policy"].map((name) => headers.get(name))
+
+  it("is what is left to whoever is proven, from wherever, and stands inside only", async () => {
+    const { signingKey, verifyingKey } = await generateSigningKeyPair()
+    const world = await limited({ signedBy: [verifyingKey] })
+    for (const [host, left] of [4, 3].entries()) {
+      const sent = await sealedAt(world, "/high", { signWith: signingKey })
+      const answer = await sent.read(await world.send(sent.request, peer(`198.51.100.${host}`)))
+      expect(ratelimit(answer)).toEqual([`"high";r=${left};t=60`, '"high";q=5;w=60'])
+      expect(ratelimit(answer.outer)).toEqual([null, null])
+      expect(answer.headers.get("retry-after")).toBe(null)
+    }
+    world.clock.advance(20_500)
+    const later = await sealedAt(world, "/high", { signWith: signingKey })
+    expect(ratelimit(await later.read(await world.send(later.request)))[0]).toBe('"high";r=2;t=40')
+  })
+
+  it("is nothing where nobody is proven: a source's count is of all who share it", async () => {
+    const world = await limited()
+    const sent = await sealedAt(world, "/medium")
+    const answer = await sent.read(await world.send(sent.request))
+    expect([...ratelimit(answer), ...ratelimit(answer.outer)]).toEqual([null, null, null, null])
+    const open = await world.send(new Request("https://api.example.com/low"))
+    expect([open.status, ...ratelimit(open)]).toEqual([200, null, null])
+  })
+
+  it("is nothing in a refusal before the count, sealed or not", async () => {
+    const apiKeys = createApiKeys({ store: memoryApiKeyStore() })
+    const world = await limited({ authenticate: { apiKeys } })
+    const sent = await sealedAt(world, "/high")
+    const answer = await sent.read(await world.send(sent.request))
+    expect([answer.status, ...ratelimit(answer), ...ratelimit(answer.outer)]).toEqual([
+      401,
+      ...Array<null>(4).fill(null),
+    ])
+    const headers = { "content-type": "application/jose" }
+    const junk = await world.send(
+      new Request("https://api.example.com/high", { method: "POST", headers, body: "junk" }),
+    )
+    expect([junk.status, ...ratelimit(junk)]).toEqual([400, null, null])
+  })
+
+  it("is a handler's own where it has one", async () => {
+    const { signingKey, verifyingKey } = await generateSigningKeyPair()
+    const endpoint = await endpointWith({ signedBy: [verifyingKey], limits: {} })
+    const sent = await sealedRequest({ signWith: signingKey })
+    const own = (): Response => new Response("", { headers: { ratelimit: '"mine";r=1' } })
+    const answer = await sent.read(await endpoint.handle(sent.request, own, CLIENT))
+    expect(ratelimit(answer)[0]).toBe('"mine";r=1')
+  })
+
+  it("is of now in an answer that is repeated", async () => {
+    const { signingKey, verifyingKey } = await generateSigningKeyPair()
+    const idempotency = { store: memoryIdempotencyStore() }
+    const endpoint = await endpointWith({ signedBy: [verifyingKey], limits: {}, idempotency })
+    const left: (string | null | undefined)[] = []
+    for (let count = 0; count < 2; count++) {
+      const sent = await sealedRequest({ headers: [["idempotency-key", "a"]], signWith: signingKey })
+      const answer = await sent.read(await endpoint.handle(sent.request, ok, CLIENT))
+      left.push(ratelimit(answer)[0]?.replace(/;t=.*/, ""))
+    }
+    expect(left).toEqual(['"medium";r=29', '"medium";r=28'])
   })
 })
 
