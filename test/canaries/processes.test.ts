@@ -80,7 +80,7 @@ describe("the watch over processes", () => {
     expect(found()).toEqual(["a message in stderr"])
     await run("open", "stdout", "a content key")
     expect(found()).toEqual(["a content key in stdout"])
-    const key = `sw_${"a2b3c4d5e6f7g2h3"}_${"k5m2p7q3r6s4t2u5v3w6x4y7z2a5b3c6"}`
+    const key = `sw_a2b3c4d5e6f7g2h3_k5m2p7q3r6s4t2u5v3w6x4y7z2a5b3c6`
     await run("api-keys", "stdout", key)
     expect(found()).toEqual([])
     canaries.search("log", key)
