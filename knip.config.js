@@ -10,6 +10,7 @@ export default {
     "bench/**/*.{js,mjs,ts}",
     // started as processes of their own
     "test/support/*-{claims,victim,server}.ts",
+    "test/support/leaking-process.ts",
     "examples/**/*.mjs",
     "examples/kms/*.ts",
     "examples/secure-server/main.js",

@@ -1,21 +1,24 @@
 /** The control of the watch over all tests: each kind of secret, in each place, is found when it is leaked on purpose. */
 
-import { format } from "node:util"
+import { format, inspect } from "node:util"
 
 import { afterEach, beforeAll, describe, expect, it } from "vitest"
 
 import { createApiKeys, memoryApiKeyStore } from "../../src/api-keys.ts"
 import { SealwireError } from "../../src/base/errors.ts"
 import { emitterOf } from "../../src/client/events.ts"
+import { expand } from "../../src/crypto/derive.ts"
+import { backend } from "../../src/crypto/node.ts"
+import { noble } from "../../src/crypto/noble.ts"
+import { backend as web } from "../../src/crypto/web.ts"
 import { open, seal } from "../../src/index.ts"
 import { report } from "../../src/key-ring/events.ts"
 import { exportJwk, generateKeyPair, generateSigningKeyPair } from "../../src/keys.ts"
 import { canaries, type Finding } from "../support/canaries.ts"
 import { forge, MESSAGE, SEED } from "../support/forge.ts"
-import { createReader, openNow } from "../support/reader.ts"
+import { createReader, errorOf, openNow } from "../support/reader.ts"
 import { endpointWith, freshGuard, ORIGIN, sealedRequest } from "../support/sealed-http.ts"
 import { knownAnswers } from "../support/vectors.ts"
-import { backend } from "../../src/crypto/node.ts"
 
 const PLAINTEXT = "what only the two ends may read"
 
@@ -24,6 +27,33 @@ const secrets: Record<string, Buffer> = {}
 
 async function privateMember(key: Parameters<typeof exportJwk>[0]): Promise<Buffer> {
   return Buffer.from(String((await exportJwk(key))["d"]), "base64url")
+}
+
+/** Content keys, session secrets and what is derived, as each backend makes them. */
+async function plantDerived(): Promise<void> {
+  const aad = new Uint8Array(0)
+  for (const each of [backend, web, noble]) {
+    const [key, wrong, secret] = [each.randomBytes(32), each.randomBytes(32), each.randomBytes(32)]
+    const plaintext = new Uint8Array(66)
+    const sealed = await each.sealAesGcm(key, each.randomBytes(12), aad, plaintext)
+    secrets[`a content key of ${each.name}`] = Buffer.from(key)
+    await errorOf((async () => each.openAesGcm(wrong, each.randomBytes(12), aad, sealed))())
+    secrets[`a content key that did not open, of ${each.name}`] = Buffer.from(wrong)
+    const session = await expand(each, secret, "session", aad)
+    secrets[`an exported secret of ${each.name}`] = Buffer.from(secret)
+    secrets[`a session secret of ${each.name}`] = Buffer.from(session)
+    secrets[`a key of a session of ${each.name}`] = Buffer.from(await expand(each, session, "message", aad))
+  }
+  const guard = freshGuard()
+  const { publicKey, privateKey } = await generateKeyPair({ modulusBits: 2048 })
+  const head = '{"headers":[["authorization","Bearer tok-9f8e7d6c5b4a39281706f5e4d3c2b1a0"]],"method":"GET"}'
+  const message = Buffer.concat([
+    Buffer.from([0, 0, 0, head.length]),
+    Buffer.from(`${head}body of a request`),
+  ])
+  await open(await seal(message, { to: publicKey }), { with: privateKey, replay: guard })
+  secrets["a credential"] = Buffer.from("9f8e7d6c5b4a39281706f5e4d3c2b1a0")
+  secrets["a body"] = Buffer.from("body of a request")
 }
 
 beforeAll(async () => {
@@ -42,6 +72,7 @@ beforeAll(async () => {
   await openNow(await createReader(backend), forge())
   secrets["a message that was opened"] = Buffer.from(MESSAGE)
   secrets["a seed that was opened"] = SEED
+  await plantDerived()
 })
 
 /** By name of a spelling: a text with the secret in it, somewhere among others. */
@@ -52,6 +83,12 @@ const SPELLINGS: Readonly<Record<string, (secret: Buffer) => string>> = {
   "base64url within more": (secret) => Buffer.concat([Buffer.from("ab"), secret]).toString("base64url"),
   "an array": (secret) => format("%o", [...secret]),
   "a buffer": (secret) => JSON.stringify(secret),
+  "an array's JSON": (secret) => JSON.stringify({ key: new Uint8Array(secret) }),
+  "an array by inspect": (secret) => inspect({ key: new Uint8Array(secret) }),
+  "a buffer by inspect": (secret) => inspect(secret.subarray(0, 48)),
+  "an escaped string": (secret) => JSON.stringify({ key: secret.toString("latin1") }),
+  "a string by inspect": (secret) => inspect({ key: secret.toString("latin1") }),
+  "hex with colons": (secret) => secret.toString("hex").replaceAll(/(..)/g, "$1:"),
 }
 
 type Leak = (text: string) => unknown
@@ -117,6 +154,17 @@ describe("the watch over all tests", () => {
       canaries.searchValue("here", value)
     }
     canaries.search("here", "0".repeat(1000))
+    expect(found()).toEqual([])
+  })
+
+  it("does not watch what is short, or says nothing", () => {
+    const short = Buffer.from("0123456789abcde")
+    const dull = [short, new Uint8Array(32), new Uint8Array(32).fill(7), Buffer.from("abcd".repeat(8))]
+    for (const each of dull) {
+      canaries.plantSecret("dull", each)
+      canaries.plantText("dull", each)
+      for (const write of Object.values(SPELLINGS)) canaries.search("here", write(Buffer.from(each)))
+    }
     expect(found()).toEqual([])
   })
 
