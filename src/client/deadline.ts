@@ -13,19 +13,18 @@ export class Deadline {
   readonly #caller: AbortSignal | undefined
   readonly #timer: ReturnType<typeof setTimeout>
   readonly #passed: Promise<never>
-  #isOver = false
+  #fail: ((reason: unknown) => void) | undefined
 
   constructor(durationMs: number, caller: AbortSignal | undefined) {
-    const { signal } = this.#controller
     this.#caller = caller
     this.#passed = new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as unknown))
+      this.#fail = reject
     })
     // nobody may be waiting when it passes
     this.#passed.catch(() => undefined)
     this.#timer = setTimeout(
       () => {
-        this.#controller.abort(new SealwireError("ERR_TIMEOUT", `no answer within ${durationMs} ms`))
+        this.#pass(new SealwireError("ERR_TIMEOUT", `no answer within ${durationMs} ms`))
       },
       Math.max(0, Math.min(durationMs, MAX_DELAY_MS)),
     )
@@ -56,12 +55,16 @@ export class Deadline {
 
   /** Nothing counts any longer. */
   end(): void {
-    this.#isOver = true
     this.stopClock()
     this.#caller?.removeEventListener("abort", this.#abort)
   }
 
+  #pass(reason: unknown): void {
+    this.#controller.abort(reason)
+    this.#fail?.(reason)
+  }
+
   readonly #abort = (): void => {
-    if (!this.#isOver) this.#controller.abort(this.#caller?.reason)
+    this.#pass(this.#caller?.reason)
   }
 }

@@ -11,7 +11,7 @@ import type { Operation } from "./request.ts"
 /** Makes the `Response`. */
 export function responseOf(
   { status, headers, body, stream }: Answer,
-  { url, method, requestId }: Operation,
+  { url: { origin, pathname, search }, method, requestId }: Operation,
 ): Response {
   const noBody = hasNoBody(status) || method === "HEAD"
   const response = new Response(noBody ? null : (stream ?? body), {
@@ -20,6 +20,6 @@ export function responseOf(
   })
   if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId)
   // a constructed Response has none, and callers log it
-  const { href } = new URL(url.pathname + url.search, url)
-  return Object.defineProperty(response, "url", { value: href, enumerable: true, configurable: true })
+  const url = { value: origin + pathname + search, enumerable: true, configurable: true }
+  return Object.defineProperty(response, "url", url)
 }
