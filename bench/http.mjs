@@ -5,7 +5,8 @@
  *     node bench/http.mjs [--requests 10000] [--in-flight 64] [--body 512] [--only plain,session]
  *
  * They take turns of 500 requests in one run; each request carries a number, and the server counts what it carried out: none
- * may be lost, none doubled. Needs `npm ci --prefix bench`.
+ * may be lost, none doubled. Beside the rates it tells the processor time of both ends, which other work on the machine distorts
+ * less. Needs `npm ci --prefix bench`.
  *
  * @module
  */
@@ -86,6 +87,12 @@ async function joseApp(counts) {
   return { origin: await listen(handler), jwk: await exportJWK(publicKey) }
 }
 
+/** Processor time of this process, garbage collection on other threads included. */
+function cpuMicroseconds() {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
 async function runServer(modulePath) {
   const sealwire = await import(pathToFileURL(modulePath).href)
   const { createEndpoint, createReplayGuard, exportJwk, generateKeyPair, memoryStore } = sealwire
@@ -122,7 +129,7 @@ async function runServer(modulePath) {
         { different: map.size, most: Math.max(0, ...map.values()) },
       ]),
     )
-    process.send({ carriedOut, rss: process.memoryUsage().rss, heap: process.memoryUsage().heapUsed })
+    process.send({ carriedOut, cpu: cpuMicroseconds(), heap: process.memoryUsage().heapUsed })
   })
   process.on("disconnect", () => process.exit())
   process.send({ sealed, plain, jose, jwk, pin: identity.kid, publicJwk: await exportJwk(publicKey) })
@@ -162,10 +169,11 @@ function jsonSender(origin, send) {
   }
 }
 
-/** Sends a turn of requests, so many at a time, and notes how long each took. */
+/** Sends a turn of requests, so many at a time, and notes how long each took; gives the rate, and the client's time for one. */
 async function turn(send, numbers, times) {
   const left = [...numbers]
   const start = performance.now()
+  const cpuStart = cpuMicroseconds()
   await Promise.all(
     Array.from({ length: IN_FLIGHT }, async () => {
       for (let number = left.pop(); number !== undefined; number = left.pop()) {
@@ -176,7 +184,8 @@ async function turn(send, numbers, times) {
       }
     }),
   )
-  return performance.now() - start
+  const seconds = (performance.now() - start) / 1000
+  return { rate: numbers.length / seconds, cpu: (cpuMicroseconds() - cpuStart) / numbers.length }
 }
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))]
@@ -204,7 +213,13 @@ async function main() {
       session: jsonSender(sealed, createClient({ baseUrl: sealed, pins: [pin], session: true }).fetch),
     }
     const names = values.only.split(",")
-    const results = Object.fromEntries(names.map((name) => [name, { times: [], rates: [] }]))
+    const results = Object.fromEntries(
+      names.map((name) => [name, { times: [], rates: [], clientCpu: [], serverCpu: [] }]),
+    )
+    const report = async () => {
+      child.send("report")
+      return nextMessage(child)
+    }
     const memory = []
     for (const name of names)
       await turn(
@@ -215,10 +230,14 @@ async function main() {
     for (let from = 0; from < REQUESTS; from += TURN) {
       for (const name of names) {
         const numbers = Array.from({ length: TURN }, (_, i) => from + i)
-        results[name].rates.push((TURN / (await turn(senders[name], numbers, results[name].times))) * 1000)
+        const { cpu: cpuBefore } = await report()
+        const { rate, cpu } = await turn(senders[name], numbers, results[name].times)
+        const after = await report()
+        results[name].rates.push(rate)
+        results[name].clientCpu.push(cpu)
+        results[name].serverCpu.push((after.cpu - cpuBefore) / TURN)
+        if (name === names.at(-1)) memory.push(after)
       }
-      child.send("report")
-      memory.push(await nextMessage(child))
     }
     print(names, results, memory)
   } finally {
@@ -232,9 +251,9 @@ function print(names, results, memory) {
   console.log(
     `Node ${process.version}, ${REQUESTS} requests each, ${IN_FLIGHT} in flight, ${filler.length} B of body, RSA-2048`,
   )
-  console.log("app      requests/s   to plain    p50 ms    p99 ms")
+  console.log("app      requests/s   to plain    p50 ms    p99 ms  client µs  server µs")
   for (const name of names) {
-    const { rates, times } = results[name]
+    const { rates, times, clientCpu, serverCpu } = results[name]
     const rate = median(rates)
     const sorted = times.toSorted((a, b) => a - b)
     const row = [
@@ -242,8 +261,10 @@ function print(names, results, memory) {
       (rate / base).toFixed(2),
       quantile(sorted, 0.5).toFixed(1),
       quantile(sorted, 0.99).toFixed(1),
+      median(clientCpu).toFixed(0),
+      median(serverCpu).toFixed(0),
     ]
-    console.log(name.padEnd(9) + row.map((cell, i) => cell.padStart([10, 11, 10, 10][i])).join(""))
+    console.log(name.padEnd(9) + row.map((cell, i) => cell.padStart([10, 11, 10, 10, 11, 11][i])).join(""))
   }
   const ratioOf = (name, to) =>
     median(results[name]?.rates.map((rate, i) => rate / results[to]?.rates[i]) ?? [Number.NaN]).toFixed(2)
