@@ -38,6 +38,7 @@ export type { DirectoryOptions } from "./server/key-directory.ts"
 export type { CreateLimiterOptions, LimitedAs, LimitsOptions, PerMinute } from "./server/limits.ts"
 export type { IdempotencyOptions } from "./server/operation.ts"
 export type { EndpointOptions } from "./server/options.ts"
+export type { OuterRequest } from "./server/outer-request.ts"
 export type { Level, RouteOptions, Routes } from "./server/routes.ts"
 export type { OriginsOptions } from "./server/origins.ts"
 export {

@@ -10,7 +10,7 @@ import { peerOfSocket } from "../http/socket-peer.ts"
 import type { Endpoint } from "../server/endpoint.ts"
 import type { Handler, RequestDetails } from "../server/exchange.ts"
 import type { Dispatch, NodeListener } from "./dispatch.ts"
-import { headersOf, type Outer, toRequest } from "./request.ts"
+import { headersOf, isGone, type Outer, readOuter } from "./request.ts"
 import { sendResponse } from "./response.ts"
 
 interface Known {
@@ -35,15 +35,6 @@ export function sealedOf(req: IncomingMessage): RequestDetails | undefined {
   return knownRequests.get(req)?.details
 }
 
-/** A signal that is aborted when the peer goes before it has its answer. */
-function signalOf(res: ServerResponse): AbortSignal {
-  const controller = new AbortController()
-  res.once("close", () => {
-    if (!res.writableFinished) controller.abort()
-  })
-  return controller.signal
-}
-
 /**
  * Answers a request by what `handler` says.
  *
@@ -56,8 +47,7 @@ export async function answerRequest(
   handler: Handler,
   isPassed: () => boolean = () => false,
 ): Promise<void> {
-  const signal = signalOf(res)
-  const request = toRequest(outer, endpoint.origin, signal)
+  const request = readOuter(outer, endpoint.origin, res)
   const peer = peerOfSocket(outer.req.socket)
   try {
     const response = await (request
@@ -68,7 +58,7 @@ export async function answerRequest(
     else for (const [name, value] of response.headers) res.setHeader(name, value)
   } catch (error) {
     // a body that broke off with its connection
-    if (!signal.aborted) throw error
+    if (!isGone(res)) throw error
   }
 }
 

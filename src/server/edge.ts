@@ -19,6 +19,7 @@ import {
 } from "./limits.ts"
 import type { LimitsOptions } from "./limits.ts"
 import { createOrigins, type OriginsOptions } from "./origins.ts"
+import type { OuterRequest } from "./outer-request.ts"
 import { readPlainHttp } from "./plain-http.ts"
 import { Refusal, type RefusalReason } from "./refusal-error.ts"
 import type { RouteOf } from "./routes.ts"
@@ -70,16 +71,16 @@ export interface Edge {
   readonly chargePrincipal: ChargeProven | undefined
   /** For what is nobody's doing. */
   readonly onEvent: OnHappening | undefined
-  arrive(request: Request, peer: Peer | undefined): Visit
+  arrive(request: OuterRequest, peer: Peer | undefined): Visit
   /**
    * Lets a request through, or answers it itself; counts it, unless nothing is known of where it comes from.
    *
    * @param limitedAs - Undefined for a route that nothing names, which costs nothing.
    * @throws `Refusal` 403 or 429.
    */
-  admit(request: Request, visit: Visit, limitedAs: LimitedAs | undefined): Promise<Response | undefined>
+  admit(request: OuterRequest, visit: Visit, limitedAs: LimitedAs | undefined): Promise<Response | undefined>
   /** Completes the headers of an answer; `isOpen` for a handler's own one that goes out as it is. */
-  leave(response: Response, request: Request, visit: Visit, isOpen: boolean): Response
+  leave(response: Response, request: OuterRequest, visit: Visit, isOpen: boolean): Response
 }
 
 /** What the edge knows of the endpoint. */

@@ -15,6 +15,7 @@ import { exchange, type Exchanging, givenRequestId, type Handler, type RequestDe
 import { type EndpointOptions, type EndpointTerms, readEndpointOptions } from "./options.ts"
 import { startFloor } from "./floor.ts"
 import type { LimitedAs } from "./limits.ts"
+import { outerRequest, type OuterRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { Level, Route } from "./routes.ts"
 import type { Peer } from "./source.ts"
@@ -27,10 +28,11 @@ export interface Endpoint {
    * Answers a request: hands what was sealed in it to `next` as an ordinary request, and seals the response. Never rejects for
    * what a peer sends.
    *
+   * @param request - A Web one, or what an adapter has in its place.
    * @param peer - What the connection says, which a `Request` does not: adapters give it. Without it nothing is limited by source, and
    *   whether the request came over TLS is read from its URL.
    */
-  handle(request: Request, next: Handler, peer?: Peer): Promise<Response>
+  handle(request: Request | OuterRequest, next: Handler, peer?: Peer): Promise<Response>
   /** The uniform refusal, for what came over HTTP but is no Web request, such as `TRACE`. */
   refuse(headers: Headers, peer?: Peer): Promise<Response>
   /** The level of a route, by method and path without query; undefined for one that nothing names. */
@@ -62,11 +64,12 @@ function openDetails(request: Request): RequestDetails {
 
 /** Hands on what came open on a route of level `low`. */
 async function answerOpen(
-  request: Request,
+  outer: OuterRequest,
   route: Route,
   next: Handler,
   { authenticate, chargePrincipal, onEvent }: Exchanging,
 ): Promise<Answer> {
+  const request = outer.toRequest()
   const details = openDetails(request)
   const proven = (await authenticate?.(request, details, route)) ?? NOT_ASKED
   if (proven.refused) {
@@ -79,7 +82,7 @@ async function answerOpen(
   return { response: await next(request, known), isOpen: true }
 }
 
-type AnswerRequest = (request: Request, next: Handler, visit: Visit) => Promise<Answer>
+type AnswerRequest = (request: OuterRequest, next: Handler, visit: Visit) => Promise<Answer>
 
 /** Answers requests. */
 function answerWith({
@@ -96,7 +99,7 @@ function answerWith({
   }
 
   return async (request, next, visit) => {
-    const { pathname } = new URL(request.url)
+    const { pathname } = request.url
     const early = await edge.admit(request, visit, limitedAs(request.method, pathname))
     if (early) return { response: early }
     if (serveDirectory && pathname === DIRECTORY_PATH) return { response: await serveDirectory(request) }
@@ -139,7 +142,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const { origin, routeOf, refusalFloorMs, edge } = terms
   const answer = answerWith(terms)
 
-  async function handleWith(request: Request, visit: Visit, work: () => Promise<Answer>): Promise<Response> {
+  async function handleWith(
+    request: OuterRequest,
+    visit: Visit,
+    work: () => Promise<Answer>,
+  ): Promise<Response> {
     const floor = startFloor(refusalFloorMs)
     try {
       const { response, isOpen = false } = await work()
@@ -160,11 +167,12 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     origin,
     levelOf: (method, path) => routeOf(method, path)?.level,
     async handle(request, next, peer) {
-      const visit = edge.arrive(request, peer)
-      return handleWith(request, visit, () => answer(request, next, visit))
+      const outer = outerRequest(request)
+      const visit = edge.arrive(outer, peer)
+      return handleWith(outer, visit, () => answer(outer, next, visit))
     },
     async refuse(headers, peer) {
-      const nothing = new Request(origin, { headers })
+      const nothing = outerRequest(new Request(origin, { headers }))
       const visit = edge.arrive(nothing, peer)
       return handleWith(nothing, visit, () => Promise.reject(new Refusal(400)))
     },

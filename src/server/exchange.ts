@@ -19,6 +19,7 @@ import { type OnHappening, report } from "./events.ts"
 import { innerRequest, type Joining } from "./inner-request.ts"
 import { type ChargeProven, rateLimitHeaders } from "./limits.ts"
 import { runOnce } from "./operation.ts"
+import type { OuterRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { AuthenticationFailure, Principal } from "./principal.ts"
 import { receiveRequest, type ReceivingRequests } from "./receive-request.ts"
@@ -90,7 +91,7 @@ interface RefusedFor {
 export async function refuseSealed(
   received: Received,
   problem: ProblemName,
-  outer: Request,
+  outer: OuterRequest,
   terms: Exchanging,
   { reason, headers = [] }: RefusedFor = {},
 ): Promise<Response> {
@@ -142,7 +143,7 @@ async function handle(
  * @throws `Refusal` or `SealwireError` for what is refused unsealed.
  */
 export async function exchange(
-  outer: Request,
+  outer: OuterRequest,
   route: Route,
   next: Handler,
   terms: Exchanging,

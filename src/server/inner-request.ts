@@ -6,6 +6,7 @@
 
 import type { Bytes } from "../base/bytes.ts"
 import { parseRequest, type RequestMessage } from "../http/message.ts"
+import type { OuterRequest } from "./outer-request.ts"
 
 /** How outer and inner requests are joined. */
 export interface Joining {
@@ -17,14 +18,14 @@ export interface Joining {
 }
 
 /** Byte for byte: method and path; and the query, where one stands outside. */
-function isFor({ method, path }: RequestMessage, outer: Request, { pathPrefix }: Joining): boolean {
-  const { pathname, search } = new URL(outer.url)
+function isFor({ method, path }: RequestMessage, outer: OuterRequest, { pathPrefix }: Joining): boolean {
+  const { pathname, search } = outer.url
   const [innerPath = ""] = path.split("?", 1)
   if (method !== outer.method || innerPath !== pathPrefix + pathname) return false
   return search === "" || path === `${pathPrefix}${pathname}${search}`
 }
 
-function headersOf(message: RequestMessage, outer: Request, { outerRequestHeaders }: Joining): Headers {
+function headersOf(message: RequestMessage, outer: OuterRequest, { outerRequestHeaders }: Joining): Headers {
   const headers = new Headers()
   for (const [name, value] of message.headers) headers.append(name, value)
   for (const name of outerRequestHeaders) {
@@ -37,7 +38,7 @@ function headersOf(message: RequestMessage, outer: Request, { outerRequestHeader
 /**
  * Reads the sealed message as a request; undefined unless it is one, and for the method and path that it came to.
  */
-export function innerRequest(message: Bytes, outer: Request, joining: Joining): Request | undefined {
+export function innerRequest(message: Bytes, outer: OuterRequest, joining: Joining): Request | undefined {
   const parsed = parseRequest(message)
   if (!parsed || !isFor(parsed, outer, joining)) return undefined
   const { method, path, body } = parsed

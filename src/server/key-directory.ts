@@ -11,6 +11,7 @@ import { MAX_DIRECTORY_SECONDS, signDirectory } from "../http/directory.ts"
 import { refusal } from "../http/problem.ts"
 import { ENVELOPE_TYPE } from "../http/wire.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
+import type { OuterRequest } from "./outer-request.ts"
 
 /** Options of the directory that an endpoint serves. */
 export interface DirectoryOptions {
@@ -30,7 +31,7 @@ export interface DirectoryOptions {
 const OPTIONS = ["identity", "seq", "next", "lifetimeSeconds"]
 
 /** Answers `GET /.well-known/sealwire`. */
-export type ServeDirectory = (request: Request) => Promise<Response>
+export type ServeDirectory = (request: OuterRequest) => Promise<Response>
 
 /** Proxies may keep a directory this long: a key that was just published is not needed sooner. */
 const CACHE_SECONDS = 60

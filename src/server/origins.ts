@@ -8,17 +8,18 @@
 import { describe } from "../base/text.ts"
 import { DIRECTORY_PATH, ENVELOPE_HEADER, isSessionsPath, mediaType, readOrigin } from "../http/wire.ts"
 import { looksSealed } from "./envelope-of.ts"
+import type { OuterRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 import type { Level, RouteOf } from "./routes.ts"
 
 /** What pages may do. */
 export interface Origins {
   /** The answer to a preflight; undefined for what is none. */
-  preflight(request: Request): Response | undefined
+  preflight(request: OuterRequest): Response | undefined
   /** Whether a request is one that another site made a browser send. */
-  isForeign(request: Request, level: Level | undefined): boolean
+  isForeign(request: OuterRequest, level: Level | undefined): boolean
   /** Says on a response which page may read it. */
-  allow(request: Request, headers: Headers): void
+  allow(request: OuterRequest, headers: Headers): void
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const
@@ -59,14 +60,14 @@ const listOf = (text: string | null): string[] =>
   (text ?? "").split(",").flatMap((each) => each.trim().toLowerCase() || [])
 
 /** Whether a browser would have added what proves who its user is. */
-const isAmbient = ({ headers }: Request): boolean => headers.has("cookie") || headers.has("authorization")
+const isAmbient = ({ headers }: OuterRequest): boolean => headers.has("cookie") || headers.has("authorization")
 
 /** Whether a request has come open, and asks for nothing but an answer. */
-const isHarmless = (request: Request, isOpen: boolean): boolean =>
+const isHarmless = (request: OuterRequest, isOpen: boolean): boolean =>
   isOpen && [...SAFE_METHODS, "OPTIONS"].includes(request.method)
 
 /** What browsers tell of a request without `Origin`; older ones tell nothing. */
-function isCrossSite(request: Request, isOpen: boolean): boolean {
+function isCrossSite(request: OuterRequest, isOpen: boolean): boolean {
   const { headers } = request
   const site = headers.get("sec-fetch-site")
   if (site === "same-origin" || site === "none") return false
@@ -115,7 +116,7 @@ export function createOrigins(options: OriginsOptions, allowing: Allowing): Orig
       const { headers, method } = request
       const asked = headers.get("access-control-request-method")
       if (!decides || method !== "OPTIONS" || asked === null || !headers.has("origin")) return undefined
-      const methods = methodsFor(new URL(request.url).pathname, routeOf)
+      const methods = methodsFor(request.url.pathname, routeOf)
       const wanted = listOf(headers.get("access-control-request-headers"))
       const isGood = isListed(headers.get("origin")) && methods.includes(asked)
       if (!isGood || !wanted.every((name) => allowedHeaders.includes(name))) throw new Refusal(403)

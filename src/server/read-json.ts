@@ -13,6 +13,7 @@ import { PROBLEM_TYPE } from "../http/problem.ts"
 import { mediaType } from "../http/wire.ts"
 import { readBody } from "./envelope-of.ts"
 import { measureJson } from "./json-shape.ts"
+import { outerRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 
 /** One thing that a schema found wrong. */
@@ -102,7 +103,7 @@ async function textOf(
   maxBytes: number,
 ): Promise<{ text: string } | { refused: Response }> {
   try {
-    const text = isWebRequest(request) ? await readBody(request, maxBytes) : bufferedText(request, maxBytes)
+    const text = isWebRequest(request) ? await readBody(outerRequest(request), maxBytes) : bufferedText(request, maxBytes)
     return text === undefined ? refused(400, "The body is not UTF-8") : { text }
   } catch (error) {
     if (error instanceof Refusal) return refused(413, "The body is too long")

@@ -13,6 +13,7 @@ import type { FieldsCodec } from "../fields/codec.ts"
 import { joinMessage, parseRequest } from "../http/message.ts"
 import { FIELDS_TYPE, httpContext, mediaType } from "../http/wire.ts"
 import { envelopeOf } from "./envelope-of.ts"
+import type { OuterRequest } from "./outer-request.ts"
 import type { Route } from "./routes.ts"
 
 /** What receiving takes. */
@@ -50,7 +51,7 @@ function holds(check: () => void): boolean {
 }
 
 async function receiveWhole(
-  outer: Request,
+  outer: OuterRequest,
   fields: Route["fields"],
   terms: ReceivingRequests,
 ): Promise<ReceivedRequest> {
@@ -64,7 +65,7 @@ async function receiveWhole(
 }
 
 async function receiveFields(
-  outer: Request,
+  outer: OuterRequest,
   { request, reply }: NonNullable<Route["fields"]>,
   terms: ReceivingRequests,
 ): Promise<ReceivedRequest> {
@@ -93,7 +94,7 @@ async function receiveFields(
  * @throws `Refusal` or `SealwireError` for what is refused unsealed.
  */
 export function receiveRequest(
-  outer: Request,
+  outer: OuterRequest,
   { fields }: Route,
   terms: ReceivingRequests,
 ): Promise<ReceivedRequest> {

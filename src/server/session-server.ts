@@ -18,10 +18,11 @@ import type { Sessions } from "../session/sessions.ts"
 import { envelopeOf, readBody } from "./envelope-of.ts"
 import { report } from "./events.ts"
 import { admit, exchange, type Exchanging, type Handler, refuseSealed } from "./exchange.ts"
+import type { OuterRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 
 /** Answers a request for a session; undefined for any other. */
-export type ServeSessions = (request: Request, terms: Exchanging) => Promise<Response> | undefined
+export type ServeSessions = (request: OuterRequest, terms: Exchanging) => Promise<Response> | undefined
 
 /** A hello has 52 characters. */
 const MAX_HELLO_BYTES = 64
@@ -50,15 +51,15 @@ interface Serving {
   readonly admitHandshake: AdmitHandshake
 }
 
-async function assertAdmitted(request: Request, { admitHandshake }: Serving): Promise<void> {
-  const answered: unknown = admitHandshake === undefined || (await admitHandshake(request))
+async function assertAdmitted(request: OuterRequest, { admitHandshake }: Serving): Promise<void> {
+  const answered: unknown = admitHandshake === undefined || (await admitHandshake(request.toRequest()))
   if (answered === true) return
   if (answered === false) throw new Refusal(429, RETRY_AFTER_SECONDS)
   throw new TypeError(`options.admitHandshake must give true or false, not ${describe(answered)}`)
 }
 
 /** Steps 1 and 2. */
-async function offer(request: Request, serving: Serving): Promise<Response> {
+async function offer(request: OuterRequest, serving: Serving): Promise<Response> {
   await assertAdmitted(request, serving)
   if (request.headers.has("content-encoding")) throw new Refusal(415)
   const hello = await readBody(request, MAX_HELLO_BYTES)
@@ -67,7 +68,7 @@ async function offer(request: Request, serving: Serving): Promise<Response> {
 }
 
 /** Step 3. */
-async function open(request: Request, id: string, serving: Serving, terms: Exchanging): Promise<Response> {
+async function open(request: OuterRequest, id: string, serving: Serving, terms: Exchanging): Promise<Response> {
   await assertAdmitted(request, serving)
   const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
   const { manager, origin, gate } = serving.scope
@@ -93,7 +94,7 @@ function logout(id: string, { sessions }: Serving, terms: Exchanging): Handler {
   }
 }
 
-async function serve(request: Request, path: string, serving: Serving, terms: Exchanging): Promise<Response> {
+async function serve(request: OuterRequest, path: string, serving: Serving, terms: Exchanging): Promise<Response> {
   const { method } = request
   if (path === SESSIONS_PATH && method === "POST") return offer(request, serving)
   if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
@@ -122,7 +123,7 @@ async function serve(request: Request, path: string, serving: Serving, terms: Ex
 export function sessionServer(serving: Serving): ServeSessions {
   if (serving.admitHandshake !== undefined) assertFunction(serving.admitHandshake, "options.admitHandshake")
   return (request, terms) => {
-    const { pathname } = new URL(request.url)
+    const { pathname } = request.url
     return isSessionsPath(pathname) ? serve(request, pathname, serving, terms) : undefined
   }
 }

@@ -9,6 +9,7 @@ import ipaddr from "ipaddr.js"
 
 import { describe } from "../base/text.ts"
 import { UNIX_PEER } from "../http/socket-peer.ts"
+import type { OuterRequest } from "./outer-request.ts"
 
 /** What is known of the connection that a request came on. A Web `Request` does not tell it: adapters do. */
 export interface Peer {
@@ -29,7 +30,7 @@ export interface Source {
 }
 
 /** Tells the source of a request. */
-export type SourceOf = (request: Pick<Request, "url" | "headers">, peer: Peer | undefined) => Source
+export type SourceOf = (request: Pick<OuterRequest, "url" | "headers">, peer: Peer | undefined) => Source
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
@@ -134,8 +135,7 @@ export function sourceReader(trustedProxies: readonly string[]): SourceOf {
   const isTrusted = (hop: Hop): boolean =>
     hop === UNIX_PEER ? isUnixTrusted : ranges.some((range) => isIn(hop, range))
 
-  return ({ url, headers }, peer) => {
-    const { protocol, hostname } = new URL(url)
+  return ({ url: { protocol, hostname }, headers }, peer) => {
     const isEncrypted = peer?.encrypted ?? protocol === "https:"
     const socket = readHop(peer?.address)
     // without an address the host must do: a page that is reached over plain HTTP cannot choose it

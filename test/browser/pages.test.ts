@@ -42,7 +42,8 @@ async function serve(host: string): Promise<Served> {
   const seen: string[] = []
   const watched: Endpoint = {
     ...endpoint,
-    async handle(outer, next, peer) {
+    async handle(came, next, peer) {
+      const outer = "toRequest" in came ? came.toRequest() : came
       if (outer.method === "POST") seen.push(await outer.clone().text())
       return endpoint.handle(outer, next, peer)
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 
+import { outerRequest } from "../../src/server/outer-request.ts"
 import { type Source, sourceReader } from "../../src/server/source.ts"
 
 const from = (
@@ -8,7 +9,7 @@ const from = (
   trusted: string[] = [],
   encrypted = false,
 ): Source =>
-  sourceReader(trusted)(new Request("https://api.example.com/a", { headers }), {
+  sourceReader(trusted)(outerRequest(new Request("https://api.example.com/a", { headers })), {
     address,
     encrypted,
   })
@@ -108,14 +109,14 @@ describe("the source of a request", () => {
   })
 
   it("is unknown where nobody tells the address", () => {
-    const read = sourceReader([])
-    expect(read(new Request("http://localhost:3000/"), undefined)).toEqual({
+    const read = (url: string): Source => sourceReader([])(outerRequest(new Request(url)), undefined)
+    expect(read("http://localhost:3000/")).toEqual({
       network: undefined,
       isEncrypted: false,
       isLoopback: true,
     })
-    expect(read(new Request("http://api.example.com/"), undefined)).toMatchObject({ isLoopback: false })
-    expect(read(new Request("https://api.example.com/"), undefined)).toMatchObject({ isEncrypted: true })
+    expect(read("http://api.example.com/")).toMatchObject({ isLoopback: false })
+    expect(read("https://api.example.com/")).toMatchObject({ isEncrypted: true })
   })
 
   it.each(["10.0.0.0/33", "10.0.0.0/8/8", "10.0.0", "::1/129", "proxy.example.com", "10.0.0.0/", 7])(
