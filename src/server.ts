@@ -35,7 +35,14 @@ export type { EdgeOptions } from "./server/edge.ts"
 export type { Circumstances, EndpointEvent, Happening, OnEndpointEvent } from "./server/events.ts"
 export type { Handler, RequestDetails } from "./server/exchange.ts"
 export type { DirectoryOptions } from "./server/key-directory.ts"
-export type { CreateLimiterOptions, LimitedAs, LimitsOptions, PerMinute } from "./server/limits.ts"
+export type {
+  CreateLimiterOptions,
+  LimitedAs,
+  Limiter,
+  LimiterState,
+  LimitsOptions,
+  PerMinute,
+} from "./server/limits.ts"
 export type { IdempotencyOptions } from "./server/operation.ts"
 export type { EndpointOptions } from "./server/options.ts"
 export type { OuterRequest } from "./server/outer-request.ts"
@@ -54,6 +61,6 @@ export {
 export type { RefusalReason } from "./server/refusal-error.ts"
 export type { SecurityHeaders } from "./server/security-headers.ts"
 export type { Peer } from "./server/source.ts"
-export type { Limiter, LimiterState, WindowOptions } from "./server/window-limiter.ts"
+export type { WindowOptions } from "./server/window-limiter.ts"
 export { memorySigningKeyStore } from "./signing-keys/memory-store.ts"
 export type { SigningKeyRecord, SigningKeyStore } from "./signing-keys/record.ts"

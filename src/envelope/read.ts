@@ -129,8 +129,8 @@ async function authenticate(
   return signed && { selected, header, message, messageDigest, seed, signer: signed.signer }
 }
 
-/** Opens as far as step 7; undefined for every failure. */
-async function tryRead(text: unknown, reading: Reading): Promise<Authentic | undefined> {
+/** Opens as far as step 7; undefined for every failure, which spares those who refuse many the cost of an error. */
+export async function tryRead(text: unknown, reading: Reading): Promise<Authentic | undefined> {
   const envelope = parseEnvelope(text, reading.type, reading.maxMessageBytes) // steps 1 to 3
   if (!envelope) return undefined
   const { header, encryptedKey } = envelope

@@ -6,11 +6,12 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
+import { openFailed } from "../base/errors.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
 import { claimIdOf } from "./digest.ts"
 import type { EnvelopeEnd } from "./exporter.ts"
 import { Opened } from "./opened.ts"
-import { type Authentic, readEnvelope, type Reading } from "./read.ts"
+import { type Authentic, type Reading, tryRead } from "./read.ts"
 import { sealReply } from "./reply.ts"
 import { signerReader, type SignerPolicy } from "./signer.ts"
 
@@ -40,14 +41,14 @@ export interface Received {
 }
 
 /**
- * Steps 1 to 7.
+ * Steps 1 to 7; undefined for whatever fails there.
  *
- * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
+ * @throws `SealwireError` `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
  */
-export async function receive(envelope: string, receiving: Receiving): Promise<Received> {
+export async function tryReceive(envelope: string, receiving: Receiving): Promise<Received | undefined> {
   const { replay, type, maxMessageBytes, select, contextHash } = receiving
   const nowMs = replay.now()
-  const authentic = await readEnvelope(envelope, {
+  const authentic = await tryRead(envelope, {
     type,
     maxMessageBytes,
     select,
@@ -55,6 +56,7 @@ export async function receive(envelope: string, receiving: Receiving): Promise<R
     readSigner: signerReader(receiving),
     isNear: (issuedAtSeconds) => replay.isNear(issuedAtSeconds, nowMs),
   })
+  if (!authentic) return undefined
   const { header, seed, selected } = authentic
   const { backend, madeAtMs: keyMadeAtMs } = selected
   const { kid, id, issuedAtSeconds } = header
@@ -72,4 +74,15 @@ export async function receive(envelope: string, receiving: Receiving): Promise<R
       return new Opened(authentic, async (message) => (await reply(message)).envelope)
     },
   }
+}
+
+/**
+ * Steps 1 to 7.
+ *
+ * @throws `SealwireError` `ERR_OPEN_FAILED`, always the same; `ERR_KEY_UNAVAILABLE`; `ERR_NO_SESSION`.
+ */
+export async function receive(envelope: string, receiving: Receiving): Promise<Received> {
+  const received = await tryReceive(envelope, receiving)
+  if (!received) throw openFailed()
+  return received
 }

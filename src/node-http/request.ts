@@ -88,11 +88,16 @@ export function isGone(res: ServerResponse): boolean {
   return res.closed && !res.writableFinished
 }
 
-function toRequest(outer: OuterRequest, { req, body }: Outer): Request {
-  const { url, method, hasBody, signal } = outer
-  const from = body instanceof Error ? failing(body) : (body ?? streamOf(req))
-  const init = { method, headers: headersOf(req), body: hasBody ? from : null, signal, duplex: "half" }
-  return new Request(url, init as RequestInit)
+function bodyOf({ hasBody }: OuterRequest, { req, body }: Outer): BodyInit | null {
+  if (!hasBody) return null
+  if (body instanceof Error) return failing(body)
+  return body ?? streamOf(req)
+}
+
+function toRequest(request: OuterRequest, outer: Outer): Request {
+  const { url, method, signal } = request
+  const init = { method, headers: headersOf(outer.req), body: bodyOf(request, outer), signal }
+  return new Request(url, { ...init, duplex: "half" } as RequestInit)
 }
 
 /** Reads a request without touching its body; undefined for what no Web request can be, such as `OPTIONS *` or `TRACE`. */
@@ -102,7 +107,7 @@ export function readOuter(outer: Outer, origin: string, res: ServerResponse): Ou
   // not a base: "//host/path" would be another origin's
   const text = target.startsWith("/") ? origin + target : target
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || url.username !== "" || url.password !== "" || FORBIDDEN_METHODS.includes(method)) return undefined
+  if (url?.username !== "" || url.password !== "" || FORBIDDEN_METHODS.includes(method)) return undefined
   let signal: AbortSignal | undefined
   return {
     method,

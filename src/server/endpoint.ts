@@ -43,9 +43,11 @@ export interface Endpoint {
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (!(error instanceof SealwireError)) throw error
-  if (error.code === "ERR_NO_SESSION") return new Refusal(401)
+  const { code, retryAfterSeconds = 1 } = error
+  if (code === "ERR_NO_SESSION") return new Refusal(401, undefined, { code })
   // steps 1 to 7 of §3.4; everything else is this server's trouble
-  return error.code === "ERR_OPEN_FAILED" ? new Refusal(400) : new Refusal(503, error.retryAfterSeconds ?? 1)
+  if (code === "ERR_OPEN_FAILED") return new Refusal(400, undefined, { code })
+  return new Refusal(503, retryAfterSeconds, { code })
 }
 
 /** What goes back. */
@@ -155,8 +157,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       const { status, retryAfterSeconds, details } = refusalOf(error)
       // the other statuses say themselves what they are for
       if (status === 400) await floor.reached
-      const code = error instanceof SealwireError ? error.code : undefined
-      void report(visit.onEvent, { type: "refused", status, code, reason: details.reason })
+      const { code, reason } = details
+      void report(visit.onEvent, { type: "refused", status, code, reason })
       return edge.leave(refusal(status, retryAfterSeconds, details.headers), request, visit, false)
     } finally {
       floor.cancel()
@@ -174,7 +176,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     async refuse(headers, peer) {
       const nothing = outerRequest(new Request(origin, { headers }))
       const visit = edge.arrive(nothing, peer)
-      return handleWith(nothing, visit, () => Promise.reject(new Refusal(400)))
+      return handleWith(nothing, visit, async () => {
+        throw new Refusal(400)
+      })
     },
   }
 }

@@ -8,9 +8,27 @@
 import type { Clock } from "../base/clock.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
+import type { MaybePromise } from "../crypto/backend.ts"
 import type { HeaderPair } from "../http/message.ts"
 import type { Level } from "./routes.ts"
-import { type Limiter, type LimiterState, windowLimiter, type WindowOptions } from "./window-limiter.ts"
+import { type Count, windowLimiter, type WindowOptions } from "./window-limiter.ts"
+
+/** What a shared limiter says of one key. */
+export interface LimiterState {
+  /** How many more requests fit into the window. */
+  readonly remainingPoints: number
+  /** Milliseconds until the window ends. */
+  readonly msBeforeNext: number
+}
+
+/** What is used of a limiter of rate-limiter-flexible. */
+export interface Limiter {
+  /**
+   * Counts one request of `key`. Rejects with the {@link LimiterState} when it is one too many, and with an `Error` when the answer
+   * is not known.
+   */
+  consume(key: string): Promise<LimiterState>
+}
 
 /** What is counted apart: routes by their level, and what an endpoint serves itself. */
 export type LimitedAs = Level | "directory" | "sessions"
@@ -41,16 +59,12 @@ export interface LimitsOptions {
 }
 
 /** A request that was counted. */
-export interface Counted {
+export interface Counted extends Omit<Count, "endsInMs"> {
   readonly limitedAs: LimitedAs
   /** Requests that a window has. */
   readonly points: number
-  /** How many more of them there are. */
-  readonly remaining: number
   /** Until the window ends. */
   readonly endsInSeconds: number
-  /** Whether it is one too many. */
-  readonly isExceeded: boolean
 }
 
 /** Counts one request; undefined where the limiter does not say how many there were. */
@@ -123,19 +137,17 @@ async function answerOf(limiter: Limiter, key: string): Promise<unknown> {
   }
 }
 
-/** What a limiter says of one request. */
-interface Count {
-  readonly state: LimiterState
-  readonly isExceeded: boolean
+function countOf({ remainingPoints, msBeforeNext }: LimiterState, isExceeded: boolean): Count {
+  return { remaining: isExceeded ? 0 : Math.max(0, remainingPoints), endsInMs: msBeforeNext, isExceeded }
 }
 
 async function countBy(limiter: Limiter, key: string): Promise<Count | undefined> {
   try {
     const state = stateIn(await answerOf(limiter, key))
-    return state && { state, isExceeded: false }
+    return state && countOf(state, false)
   } catch (error) {
     const state = stateIn(error)
-    if (state) return { state, isExceeded: true }
+    if (state) return countOf(state, true)
     throw error
   }
 }
@@ -146,17 +158,17 @@ function chargeFor(
   { createLimiter }: LimitsOptions,
   clock: Clock,
   onFailure: (error: unknown) => void,
-): (key: string) => Promise<Count | undefined> {
-  const local = windowLimiter(options, clock)
+): (key: string) => MaybePromise<Count | undefined> {
+  const countHere = windowLimiter(options, clock)
   const shared = createLimiter?.(options)
-  if (!shared) return (key) => countBy(local, key)
+  if (!shared) return countHere
   assertFunction((shared as Partial<Limiter>).consume, "consume of what options.limits.createLimiter gives")
   return async (key) => {
     try {
       return await countBy(shared, key)
     } catch (error) {
       onFailure(error)
-      return countBy(local, key)
+      return countHere(key)
     }
   }
 }
@@ -191,9 +203,8 @@ export function readLimits(
       const { points = 0, charge } = charges.get(limitedAs) ?? {}
       const count = await charge?.(key)
       if (!count) return undefined
-      const { state, isExceeded } = count
-      const endsInSeconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
-      const remaining = isExceeded ? 0 : Math.max(0, state.remainingPoints)
+      const { remaining, endsInMs, isExceeded } = count
+      const endsInSeconds = Math.max(1, Math.ceil(endsInMs / 1000))
       return { limitedAs, points, remaining, endsInSeconds, isExceeded }
     }
   }

@@ -8,12 +8,13 @@
 import type { Bytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
 import { encodeAscii } from "../base/text.ts"
-import { receive, type Received, type Receiving } from "../envelope/receive.ts"
+import { type Received, type Receiving, tryReceive } from "../envelope/receive.ts"
 import type { FieldsCodec } from "../fields/codec.ts"
 import { joinMessage, parseRequest } from "../http/message.ts"
 import { FIELDS_TYPE, httpContext, mediaType } from "../http/wire.ts"
 import { envelopeOf } from "./envelope-of.ts"
 import type { OuterRequest } from "./outer-request.ts"
+import { Refusal } from "./refusal-error.ts"
 import type { Route } from "./routes.ts"
 
 /** What receiving takes. */
@@ -48,6 +49,12 @@ function holds(check: () => void): boolean {
     if (error instanceof SealwireError && error.code === "ERR_FIELDS") return false
     throw error
   }
+}
+
+async function receive(envelope: string, receiving: Receiving): Promise<Received> {
+  const received = await tryReceive(envelope, receiving)
+  if (!received) throw new Refusal(400, undefined, { code: "ERR_OPEN_FAILED" })
+  return received
 }
 
 async function receiveWhole(

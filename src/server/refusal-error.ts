@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ErrorCode } from "../base/errors.ts"
 import type { HeaderPair } from "../http/message.ts"
 import type { RefusalStatus } from "../http/problem.ts"
 
@@ -12,20 +13,24 @@ export type RefusalReason = "plain-http" | "foreign-origin" | "source-limit" | "
 
 /** What an operator and a peer are told besides the status. */
 export interface RefusalDetails {
+  /** For the operator: why nothing came of the message. */
+  readonly code?: ErrorCode
   /** For the operator. */
   readonly reason?: RefusalReason
   /** For the peer. */
   readonly headers?: readonly HeaderPair[]
 }
 
-/** Thrown on the way to an authentic message; the endpoint answers with the one refusal of that status. */
-export class Refusal extends Error {
+/**
+ * Thrown on the way to an authentic message; the endpoint answers with the one refusal of that status. Not an `Error`: nobody reads
+ * its stack, and under a flood each stack would cost more than finding out that a request is bad.
+ */
+export class Refusal {
   readonly status: RefusalStatus
   readonly retryAfterSeconds: number | undefined
   readonly details: RefusalDetails
 
   constructor(status: RefusalStatus, retryAfterSeconds?: number, details: RefusalDetails = {}) {
-    super(`refused with ${status}`)
     this.status = status
     this.retryAfterSeconds = retryAfterSeconds
     this.details = details

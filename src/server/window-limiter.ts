@@ -1,28 +1,11 @@
 /**
- * A limiter in this process: what limits are counted by unless there is a shared one, and while a shared one fails. Each key's window
+ * Windows in this process: what limits are counted by unless there is a shared limiter, and while a shared one fails. Each key's window
  * begins with its first request, as in rate-limiter-flexible, so at most 2N - 1 fit into any time of a window's length.
  *
  * @module
  */
 
 import type { Clock } from "../base/clock.ts"
-
-/** What a limiter says of one key. */
-export interface LimiterState {
-  /** How many more requests fit into the window. */
-  readonly remainingPoints: number
-  /** Milliseconds until the window ends. */
-  readonly msBeforeNext: number
-}
-
-/** What is used of a limiter of rate-limiter-flexible. */
-export interface Limiter {
-  /**
-   * Counts one request of `key`. Rejects with the {@link LimiterState} when it is one too many, and with an `Error` when the answer
-   * is not known.
-   */
-  consume(key: string): Promise<LimiterState>
-}
 
 interface Window {
   count: number
@@ -43,8 +26,18 @@ export interface WindowOptions {
   readonly duration: number
 }
 
-/** Creates a limiter that holds at most 100,000 windows, and no timer. */
-export function windowLimiter({ points, duration }: WindowOptions, clock: Clock): Limiter {
+/** What came of counting one request. */
+export interface Count {
+  /** How many more fit into the window. */
+  readonly remaining: number
+  /** Milliseconds until the window ends. */
+  readonly endsInMs: number
+  /** Whether it is one too many. */
+  readonly isExceeded: boolean
+}
+
+/** Creates a counter that holds at most 100,000 windows, and no timer. */
+export function windowLimiter({ points, duration }: WindowOptions, clock: Clock): (key: string) => Count {
   // in the order in which they end, since all are of one length
   const windows = new Map<string, Window>()
 
@@ -66,20 +59,12 @@ export function windowLimiter({ points, duration }: WindowOptions, clock: Clock)
     return started
   }
 
-  return {
-    async consume(key) {
-      const nowMs = clock()
-      sweep(nowMs)
-      const window = windowOf(key, nowMs)
-      window.count++
-      const state = {
-        remainingPoints: Math.max(0, points - window.count),
-        msBeforeNext: window.endsAtMs - nowMs,
-      }
-      // a state, as rate-limiter-flexible has it: being over the limit is no error
-      // eslint-disable-next-line @typescript-eslint/only-throw-error
-      if (window.count > points) throw state
-      return state
-    },
+  return (key) => {
+    const nowMs = clock()
+    sweep(nowMs)
+    const window = windowOf(key, nowMs)
+    window.count++
+    const remaining = Math.max(0, points - window.count)
+    return { remaining, endsInMs: window.endsAtMs - nowMs, isExceeded: window.count > points }
   }
 }
