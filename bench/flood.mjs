@@ -11,15 +11,18 @@
  */
 
 import { fork } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { Agent, createServer, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
 import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 
 import { build } from "esbuild"
+
+import { createSender } from "./raw-requests.mjs"
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +42,7 @@ const QUIET_SECONDS = Number(values["quiet-seconds"])
 const CLIENTS = Number(values.clients)
 const THINK_MS = Number(values["think-ms"])
 const SOURCES = 5000
-const TICK_MS = 10
+const TICK_MS = 1
 const MAX_MESSAGE_BYTES = 1_048_576
 const ORIGIN = "https://api.example.com"
 const PATH = "/transfers"
@@ -68,6 +71,39 @@ const nextMessage = (child) =>
       resolve(message)
     })
   })
+
+/** What a process's main thread had of the processors, and how long it waited for one, in milliseconds; only Linux tells. */
+function processorOf(pid) {
+  try {
+    const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ").map(Number)
+    return { ranMs: ranNs / 1e6, waitedMs: waitedNs / 1e6 }
+  } catch {
+    return { ranMs: NaN, waitedMs: NaN }
+  }
+}
+
+/** Watches what keeps the event loop: garbage collections, and by how much timers of a millisecond are late. */
+function watchPauses() {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  let collections = []
+  const observer = new PerformanceObserver((list) => {
+    collections.push(...list.getEntries().map(({ duration }) => duration))
+  })
+  observer.observe({ entryTypes: ["gc"] })
+  return {
+    take() {
+      const taken = {
+        delayP99Ms: delay.percentile(99) / 1e6,
+        gcMs: sum(collections),
+        gcMostMs: Math.max(0, ...collections),
+      }
+      collections = []
+      delay.reset()
+      return taken
+    },
+  }
+}
 
 /** Tells what came and what was emitted, in numbers. */
 async function runServer({
@@ -111,22 +147,16 @@ async function runServer({
   server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, async () => {
     process.send({ port: server.address().port, jwk: await exportJwk(publicKey) })
   })
+  const pauses = watchPauses()
   process.on("message", () => {
+    const { user, system } = process.cpuUsage()
+    const paused = pauses.take()
     for (let i = 0; i < 3; i++) globalThis.gc()
     const { rss, heapUsed, external } = process.memoryUsage()
-    const { user, system } = process.cpuUsage()
     const counts = { good: carriedOut.size, most: Math.max(0, ...carriedOut.values()) }
     const mostInASecond = Math.max(0, ...bySecond.values())
-    process.send({
-      rss,
-      heapUsed,
-      external,
-      cpuMs: (user + system) / 1000,
-      emitted,
-      refusals,
-      mostInASecond,
-      counts,
-    })
+    const spent = { cpuMs: (user + system) / 1000, ...processorOf(process.pid) }
+    process.send({ rss, heapUsed, external, spent, paused, emitted, refusals, mostInASecond, counts })
   })
   process.on("disconnect", () => process.exit(0))
 }
@@ -179,6 +209,7 @@ function runClients({ createClient, importPublicKey }) {
   let clients
   process.on("message", async ({ port, jwk, seconds }) => {
     const keys = await importPublicKey(jwk)
+    const before = processorOf(process.pid)
     const until = performance.now() + seconds * 1000
     const times = []
     const failures = []
@@ -191,37 +222,42 @@ function runClients({ createClient, importPublicKey }) {
       }),
     )
     await Promise.all(clients.map((client) => work(client, until, times, failures)))
-    process.send({ times, failures, sent: number })
+    process.send({ times, failures, sent: number, spent: since(before, processorOf(process.pid)) })
   })
   process.on("disconnect", () => process.exit(0))
 }
 
-/** Sends at an even rate, whatever comes back. */
-function runFlood({ importPublicKey, makeFlood, sendFlood }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 512 })
+/** Sends at a rate, whatever comes back: each request at a moment of its own, as from many who know nothing of each other. */
+function runFlood({ importPublicKey, makeFlood }) {
   const sourceOf = (count) => `10.${(count % SOURCES) >> 8}.${(count % SOURCES) & 255}.1`
   let flood
-  let url
+  let sender
+  const send = ({ body, saysBytes }, source) => {
+    const forwarded = { "x-forwarded-for": source, "x-forwarded-proto": "https" }
+    return sender.send(PATH, { "content-type": "application/jose", ...forwarded }, body, saysBytes)
+  }
   async function prepare({ port, jwk }) {
     const publicKey = await importPublicKey(jwk)
     flood = await makeFlood({ origin: ORIGIN, path: PATH, publicKey, maxMessageBytes: MAX_MESSAGE_BYTES })
-    url = `http://127.0.0.1:${port}${PATH}`
+    sender = createSender(port)
     let accepted = 0
     for (const body of flood.originals) {
-      const status = await sendFlood(url, { body, saysBytes: body.length }, sourceOf(0), agent)
-      if (status === 200) accepted++
+      if ((await send({ body, saysBytes: body.length }, sourceOf(0))) === 200) accepted++
     }
     process.send({ accepted })
   }
   async function go(seconds) {
     const tally = {}
     const pending = new Set()
+    const before = processorOf(process.pid)
     const start = performance.now()
     let sent = 0
-    for (let now = start; now < start + seconds * 1000; now = performance.now()) {
-      for (const due = ((now - start) / 1000) * RATE; sent < due; sent++) {
+    let dueMs = 0
+    for (let now = 0; now < seconds * 1000; now = performance.now() - start) {
+      // the gaps of a Poisson process
+      for (; dueMs < now; dueMs += (-Math.log(1 - Math.random()) * 1000) / RATE) {
         const bad = flood.next()
-        const answered = sendFlood(url, bad, sourceOf(sent), agent).then((status) => {
+        const answered = send(bad, sourceOf(sent++)).then((status) => {
           const name = `${bad.kind}: ${status || "cut off"}`
           tally[name] = (tally[name] ?? 0) + 1
           pending.delete(answered)
@@ -232,12 +268,16 @@ function runFlood({ importPublicKey, makeFlood, sendFlood }) {
     }
     const took = (performance.now() - start) / 1000
     await Promise.all(pending)
-    process.send({ sent, rate: sent / took, tally })
+    process.send({ sent, rate: sent / took, tally, spent: since(before, processorOf(process.pid)) })
   }
   process.on("message", ({ seconds, ...target }) => (seconds ? go(seconds) : prepare(target)))
   process.on("disconnect", () => process.exit(0))
 }
 
+const sum = (numbers) => numbers.reduce((total, each) => total + each, 0)
+/** What was spent between two moments. */
+const since = (before, after) =>
+  Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - before[name]]))
 const quantile = (times, q) => {
   const sorted = times.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))]
@@ -263,7 +303,9 @@ async function run(start) {
   const work = (seconds) => reportOf(clients, { port, jwk, seconds })
 
   await work(3)
+  const began = await reportOf(server, "report")
   const quiet = [await work(QUIET_SECONDS)]
+  const calm = await reportOf(server, "report")
   const { accepted } = await reportOf(flood, { port, jwk })
   const before = await reportOf(server, "report")
   const flooded = reportOf(flood, { seconds: SECONDS })
@@ -273,13 +315,41 @@ async function run(start) {
   const after = await reportOf(server, "report")
   quiet.push(await work(QUIET_SECONDS))
   const end = await reportOf(server, "report")
-  return { before, accepted, under, done, after, quiet, end }
+  return { began, calm, before, accepted, under, done, after, quiet, end }
 }
 
-function print({ before, accepted, under, done, after, quiet, end }) {
-  const calm = quiet.flatMap(({ times }) => times)
+/** Where the time went: on a machine that the flood shares with the server, some of it goes to waiting for the other. */
+function printSpent({ began, calm, before, under, done, after, quiet }) {
+  const server = since(before.spent, after.spent)
+  const goodMs = since(began.spent, calm.spent).cpuMs / quiet[0].times.length
+  const badMs = (server.cpuMs - goodMs * under.times.length) / done.sent
+  console.log(`server's processor time: ${(server.cpuMs / 10 / SECONDS).toFixed(0)} % of a core under flood`)
+  console.log(
+    `  ${goodMs.toFixed(2)} ms for a good request in quiet, so ${badMs.toFixed(2)} ms for a bad one`,
+  )
+  for (const [name, { ranMs, waitedMs }] of Object.entries({
+    server,
+    clients: under.spent,
+    flood: done.spent,
+  })) {
+    const share = (ms) => `${(ms / 10 / SECONDS).toFixed(0)} %`
+    console.log(
+      `  main thread of ${name} under flood: ran ${share(ranMs)}, waited for a processor ${share(waitedMs)}`,
+    )
+  }
+  for (const [name, { delayP99Ms, gcMs, gcMostMs }] of Object.entries({
+    quiet: calm.paused,
+    flood: after.paused,
+  })) {
+    const collected = `collections took ${gcMs.toFixed(0)} ms, ${gcMostMs.toFixed(1)} at most`
+    console.log(`  event loop in ${name}: late by ${delayP99Ms.toFixed(1)} ms (p99); ${collected}`)
+  }
+}
+
+function print({ began, calm, before, accepted, under, done, after, quiet, end }) {
+  const quietTimes = quiet.flatMap(({ times }) => times)
   const failures = [...quiet, under].flatMap((each) => each.failures)
-  const ratio = quantile(under.times, 0.99) / quantile(calm, 0.99)
+  const ratio = quantile(under.times, 0.99) / quantile(quietTimes, 0.99)
   console.log(`Node ${process.version}, ${CLIENTS} clients, RSA-2048`)
   console.log(`flood: ${done.sent} bad requests, ${done.rate.toFixed(0)} a second for ${SECONDS} s`)
   for (const [name, { times }] of Object.entries({ "quiet before": quiet[0], "quiet after": quiet[1] })) {
@@ -296,9 +366,7 @@ function print({ before, accepted, under, done, after, quiet, end }) {
       `server's memory ${name}: RSS ${megabytes(rss)}, heap ${megabytes(heapUsed)}, external ${megabytes(external)} MB`,
     )
   }
-  console.log(
-    `server's processor time under flood: ${((after.cpuMs - before.cpuMs) / 10 / SECONDS).toFixed(0)} % of a core`,
-  )
+  printSpent({ began, calm, before, under, done, after, quiet })
   console.log(`events emitted, at most ${after.mostInASecond} in a second:\n${table(end.emitted)}`)
   console.log(`refusals as told to the operator:\n${table(end.refusals)}`)
   console.log(`answers to bad requests:\n${table(done.tally)}`)
