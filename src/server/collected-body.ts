@@ -1,5 +1,5 @@
 /**
- * A body as it comes in, up to a length, in one piece of memory: what comes in chunks of a byte must not take a hundred times as much.
+ * A body as it comes in, up to a length. In chunks of a byte it would take a hundred times as much memory: small ones are joined.
  *
  * @module
  */
@@ -8,32 +8,44 @@ import type { Bytes } from "../base/bytes.ts"
 
 /** Made by {@link collectBody}. */
 export interface CollectedBody {
-  /** Takes a copy of a chunk; `false` when it is too much, and then what came before is dropped, too. */
+  /** Takes a chunk; `false` when it is too much, and then what came before is dropped, too. */
   add(chunk: Uint8Array): boolean
   /** What has come. */
   bytes(): Bytes
 }
 
-/** Starts with nothing, and grows to `maxBytes` at most. */
+const MOST_LOOSE_CHUNKS = 256
+
+/** Not by arguments, as `concat` takes its parts: there may be more than a function can have. */
+function join(chunks: readonly Uint8Array[]): Bytes {
+  const joined = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    joined.set(chunk, offset)
+    offset += chunk.length
+  }
+  return joined
+}
+
+/** Starts with nothing, and takes `maxBytes` at most. */
 export function collectBody(maxBytes: number): CollectedBody {
-  let held = new Uint8Array(0)
+  let parts: Uint8Array[] = []
+  let loose: Uint8Array[] = []
   let length = 0
   return {
     add(chunk) {
-      const all = length + chunk.length
-      if (all > maxBytes) {
-        held = new Uint8Array(0)
+      length += chunk.length
+      if (length > maxBytes) {
+        parts = loose = []
         return false
       }
-      if (all > held.length) {
-        const grown = new Uint8Array(Math.min(maxBytes, Math.max(all, 2 * held.length)))
-        grown.set(held.subarray(0, length))
-        held = grown
+      loose.push(chunk)
+      if (loose.length === MOST_LOOSE_CHUNKS) {
+        parts.push(join(loose))
+        loose = []
       }
-      held.set(chunk, length)
-      length = all
       return true
     },
-    bytes: () => held.subarray(0, length),
+    bytes: () => join([...parts, ...loose]),
   }
 }
