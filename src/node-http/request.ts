@@ -9,6 +9,7 @@ import { finished } from "node:stream"
 
 import { collectBody } from "../server/collected-body.ts"
 import type { OuterRequest } from "../server/outer-request.ts"
+import { discarding } from "./chunks.ts"
 import { streamOf } from "./streams.ts"
 
 /** What of a request its framework knows better than Node. */
@@ -57,7 +58,7 @@ function readableHeaders(req: IncomingMessage): Pick<Headers, "get" | "has"> {
 /** Reads up to `maxBytes`. Does not end the request when that is too little: destroying it would take the connection from its answer. */
 function readFrom(req: IncomingMessage, maxBytes: number): Promise<Body | undefined> {
   return new Promise((resolve, reject) => {
-    const body = collectBody(maxBytes)
+    const body = collectBody(maxBytes, discarding(req))
     const forget = finished(req, { writable: false }, (error) => {
       if (error) reject(error)
       else resolve(body.bytes())

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 
 import { PROBLEM_TYPE } from "../http/problem.ts"
 import { ENVELOPE_TYPE, FIELDS_TYPE, mediaType } from "../http/wire.ts"
+import { drain } from "./chunks.ts"
 
 /** How long a peer may go on sending after it was refused, in milliseconds: it would not read an answer on a reset connection. */
 const LINGER_MS = 1000
@@ -32,7 +33,7 @@ async function sendEarly(bytes: Uint8Array, req: IncomingMessage, res: ServerRes
     const timer = setTimeout(resolve, LINGER_MS)
     for (const event of ["end", "close"]) req.once(event, resolve)
     req.once("close", () => clearTimeout(timer))
-    req.resume()
+    drain(req)
   })
   res.end()
 }

@@ -27,8 +27,15 @@ function join(chunks: readonly Uint8Array[]): Bytes {
   return joined
 }
 
-/** Starts with nothing, and takes `maxBytes` at most. */
-export function collectBody(maxBytes: number): CollectedBody {
+/**
+ * Starts with nothing, and takes `maxBytes` at most.
+ *
+ * @param discard - Takes the chunks of a body that is too much; nothing else has them then.
+ */
+export function collectBody(
+  maxBytes: number,
+  discard: (chunk: Uint8Array) => void = () => undefined,
+): CollectedBody {
   let parts: Uint8Array[] = []
   let loose: Uint8Array[] = []
   let length = 0
@@ -36,6 +43,7 @@ export function collectBody(maxBytes: number): CollectedBody {
     add(chunk) {
       length += chunk.length
       if (length > maxBytes) {
+        for (const each of [...parts, ...loose, chunk]) discard(each)
         parts = loose = []
         return false
       }
