@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { finished } from "node:stream"
 
-import { collectBody } from "../server/collected-body.ts"
+import { collectBody } from "../http/collected-body.ts"
 import type { OuterRequest } from "../server/outer-request.ts"
 import { discarding } from "./chunks.ts"
 import { streamOf } from "./streams.ts"

@@ -60,7 +60,8 @@ const listOf = (text: string | null): string[] =>
   (text ?? "").split(",").flatMap((each) => each.trim().toLowerCase() || [])
 
 /** Whether a browser would have added what proves who its user is. */
-const isAmbient = ({ headers }: OuterRequest): boolean => headers.has("cookie") || headers.has("authorization")
+const isAmbient = ({ headers }: OuterRequest): boolean =>
+  headers.has("cookie") || headers.has("authorization")
 
 /** Whether a request has come open, and asks for nothing but an answer. */
 const isHarmless = (request: OuterRequest, isOpen: boolean): boolean =>

@@ -6,7 +6,7 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-import { collectBody } from "./collected-body.ts"
+import { collectBody } from "../http/collected-body.ts"
 
 /** What an endpoint reads of a request. Adapters make one of what their server has; a Web `Request` does as well. */
 export interface OuterRequest {

@@ -103,7 +103,9 @@ async function textOf(
   maxBytes: number,
 ): Promise<{ text: string } | { refused: Response }> {
   try {
-    const text = isWebRequest(request) ? await readBody(outerRequest(request), maxBytes) : bufferedText(request, maxBytes)
+    const text = isWebRequest(request)
+      ? await readBody(outerRequest(request), maxBytes)
+      : bufferedText(request, maxBytes)
     return text === undefined ? refused(400, "The body is not UTF-8") : { text }
   } catch (error) {
     if (error instanceof Refusal) return refused(413, "The body is too long")

@@ -68,7 +68,12 @@ async function offer(request: OuterRequest, serving: Serving): Promise<Response>
 }
 
 /** Step 3. */
-async function open(request: OuterRequest, id: string, serving: Serving, terms: Exchanging): Promise<Response> {
+async function open(
+  request: OuterRequest,
+  id: string,
+  serving: Serving,
+  terms: Exchanging,
+): Promise<Response> {
   await assertAdmitted(request, serving)
   const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
   const { manager, origin, gate } = serving.scope
@@ -94,7 +99,12 @@ function logout(id: string, { sessions }: Serving, terms: Exchanging): Handler {
   }
 }
 
-async function serve(request: OuterRequest, path: string, serving: Serving, terms: Exchanging): Promise<Response> {
+async function serve(
+  request: OuterRequest,
+  path: string,
+  serving: Serving,
+  terms: Exchanging,
+): Promise<Response> {
   const { method } = request
   if (path === SESSIONS_PATH && method === "POST") return offer(request, serving)
   if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
