@@ -36,7 +36,7 @@ export interface Count {
   readonly isExceeded: boolean
 }
 
-/** Creates a counter that holds at most 100,000 windows, and no timer. */
+/** Creates what counts one request of a key. It holds at most 100,000 windows, and no timer. */
 export function windowLimiter({ points, duration }: WindowOptions, clock: Clock): (key: string) => Count {
   // in the order in which they end, since all are of one length
   const windows = new Map<string, Window>()
