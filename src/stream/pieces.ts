@@ -6,12 +6,13 @@
 
 import { type Bytes, isBytes } from "../base/bytes.ts"
 import { describe } from "../base/text.ts"
+import { readBlob } from "./blob-pieces.ts"
 import type { ByteSource } from "./platform.ts"
 
 /** Reads a source. One reader of it; one call at a time. */
 export interface PieceReader {
   /**
-   * A piece that is not empty; undefined at the end.
+   * A piece that is not empty, good until the next one is asked for; undefined at the end.
    *
    * @throws What the source throws, and the reason of {@link PieceReader.stop}.
    */
@@ -41,7 +42,10 @@ function pullFrom(source: ByteSource): Pull {
     const iterator = source[Symbol.asyncIterator]()
     return { next: () => iterator.next(), cancel: () => letGo(source, iterator) }
   }
-  if ("stream" in source) return pullFrom(source.stream())
+  if ("stream" in source) {
+    const stream = source.stream()
+    return readBlob(stream) ?? pullFrom(stream)
+  }
   throw wrongSource(given)
 }
 

@@ -5,9 +5,15 @@
  * @module
  */
 
+/** What one `read` gives. */
+export interface ByteRead {
+  readonly done: boolean
+  readonly value?: Uint8Array | undefined
+}
+
 /** What `getReader` gives. */
 export interface ByteStreamReader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
+  read(): Promise<ByteRead>
   cancel(reason?: unknown): Promise<void>
   releaseLock(): void
 }
@@ -15,6 +21,12 @@ export interface ByteStreamReader {
 /** A `ReadableStream` of bytes, as far as it is read. */
 export interface ReadableBytes {
   getReader(): ByteStreamReader
+}
+
+/** What the stream of a Blob gives where it is a byte stream: reads into the buffer of `view`, which goes over to what is read. */
+export interface BufferReader {
+  read(view: Uint8Array): Promise<ByteRead>
+  cancel(reason?: unknown): Promise<void>
 }
 
 /** The platform's `ReadableStream` where its types are known; anything otherwise. */
