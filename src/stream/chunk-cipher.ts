@@ -7,7 +7,7 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
-import type { AesGcmSealed, Backend } from "../crypto/backend.ts"
+import type { AesGcmSealed, Backend, MaybePromise } from "../crypto/backend.ts"
 import { TAG_BYTES } from "../crypto/sizes.ts"
 import type { BodyKeys } from "./body-keys.ts"
 import { nonceAt } from "./layout.ts"
@@ -62,7 +62,8 @@ export async function createChunkCipher(
   const aes = await backend.importAesKey(key)
   return {
     async seal(first, chunks) {
-      const seal = async (chunk: Bytes, index: number): Promise<AesGcmSealed> =>
+      // not async: a backend that answers at once has no promise for each chunk
+      const seal = (chunk: Bytes, index: number): MaybePromise<AesGcmSealed> =>
         aes.seal(nonceAt(baseNonce, first + index), NO_AAD, chunk)
       const sealed = await Promise.all(chunks.map(seal))
       return sealed.flatMap(({ ciphertext, tag }) => [ciphertext, tag])
@@ -70,7 +71,7 @@ export async function createChunkCipher(
 
     async open(first, chunks) {
       if (chunks.some(({ length }) => length < TAG_BYTES)) throw bodyFailed()
-      const open = async (chunk: Bytes, index: number): Promise<Bytes> =>
+      const open = (chunk: Bytes, index: number): MaybePromise<Bytes> =>
         aes.open(nonceAt(baseNonce, first + index), NO_AAD, {
           ciphertext: chunk.subarray(0, -TAG_BYTES),
           tag: chunk.subarray(-TAG_BYTES),
