@@ -19,6 +19,7 @@ export {
   type RestoreKeyRingOptions,
 } from "./key-ring/open.ts"
 export type { KeyProtection } from "./key-ring/protection.ts"
+export type { RingAuthenticity } from "./key-ring/scribe.ts"
 export type { KeyService } from "./key-ring/service.ts"
 export { type KeyRingStore, type KeyRingText, memoryKeyRingStore, type StoredText } from "./key-ring/store.ts"
 export type { KeyRingTerms } from "./key-ring/terms.ts"

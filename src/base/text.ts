@@ -33,6 +33,8 @@ export type Label =
   | "pseudonym"
   | "ring key"
   | "ring backup"
+  | "ring mac"
+  | "ring mac key"
 
 const labels: Partial<Record<Label, Bytes>> = {}
 

@@ -11,7 +11,13 @@ import { folderKeyRingStore } from "../stores/folder.ts"
 import { CommandError } from "./failure.ts"
 import type { JsonOption } from "./help.ts"
 import { readInput } from "./input.ts"
-import { addPassphraseOption, newPassphrase, passphraseFor, type PassphraseOptions } from "./passphrase.ts"
+import {
+  addPassphraseOption,
+  givenPassphrase,
+  newPassphrase,
+  passphraseFor,
+  type PassphraseOptions,
+} from "./passphrase.ts"
 
 /** Options of commands that need private keys. */
 export interface ProtectionOptions extends PassphraseOptions, JsonOption {
@@ -40,6 +46,13 @@ export async function protectionOf(folder: string, options: ProtectionOptions): 
   return { passphrase: await passphraseFor(folder, options) }
 }
 
+/** The same, as far as it was said without being asked. */
+export async function givenProtection(options: ProtectionOptions): Promise<KeyProtection | undefined> {
+  if (options.wrappingKeyFile !== undefined) return wrappingKeyOf(options.wrappingKeyFile)
+  const passphrase = await givenPassphrase(options)
+  return passphrase === undefined ? undefined : { passphrase }
+}
+
 /** How the keys of a new ring are to be kept. */
 export async function newProtection(options: ProtectionOptions): Promise<KeyProtection> {
   if (options.wrappingKeyFile !== undefined) return wrappingKeyOf(options.wrappingKeyFile)
@@ -50,6 +63,12 @@ export async function newProtection(options: ProtectionOptions): Promise<KeyProt
 export function ringOf(folder: string, protection?: KeyProtection): Promise<KeyRingManager> {
   const store = folderKeyRingStore(folder)
   return manageKeyRing(protection === undefined ? { store } : { store, protection })
+}
+
+/** Opens the ring of a folder to change what needs no private key, but may need the protection, so that servers believe it. */
+export async function changeableRing(folder: string, options: ProtectionOptions): Promise<KeyRingManager> {
+  const ring = await ringOf(folder)
+  return ring.authenticity === "none" ? ring : ringOf(folder, await protectionOf(folder, options))
 }
 
 /** Takes a step; what the ring refuses is the command's refusal. */

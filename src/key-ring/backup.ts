@@ -9,30 +9,19 @@ import { backend } from "#backend"
 import { decodeBase64url, encodeBase64url } from "#base64url"
 
 import { type Bytes, concatPrefixed } from "../base/bytes.ts"
-import { copyBytes, decodeUtf8, describe, encodeAscii, label } from "../base/text.ts"
-import { IV_BYTES, KEY_BYTES, TAG_BYTES } from "../crypto/sizes.ts"
-import { subtle } from "../crypto/subtle.ts"
+import { decodeUtf8, describe, encodeAscii, label } from "../base/text.ts"
+import { IV_BYTES, TAG_BYTES } from "../crypto/sizes.ts"
 import { refuseKey } from "../keys/jwk.ts"
-import { parseRing, serializeRing } from "./document.ts"
+import { parseDocument, serializeRing } from "./document.ts"
 import type { Keeper } from "./keeper.ts"
+import { derivePassphraseKey } from "./passphrase-key.ts"
 import { clearKeeper } from "./protection.ts"
 import type { KeyRecord, RingState } from "./state.ts"
 
-/** As for single keys under a passphrase. */
-const ITERATIONS = 600_000
 const SALT_BYTES = 16
 
 /** `sealwire-ring-backup.1.<salt>.<iv>.<ciphertext and tag>`, in base64url. */
 const BACKUP = /^sealwire-ring-backup\.1\.([\w-]{22})\.([\w-]{16})\.([\w-]+)\s*$/
-
-async function deriveKey(passphrase: string | Uint8Array, salt: Bytes): Promise<Bytes> {
-  const bytes = copyBytes(passphrase, "passphrase")
-  if (bytes.length === 0) throw new RangeError("passphrase must not be empty")
-  const secret = await subtle().importKey("raw", bytes, "PBKDF2", false, ["deriveBits"])
-  bytes.fill(0)
-  const derivation = { name: "PBKDF2", hash: "SHA-256", salt, iterations: ITERATIONS }
-  return new Uint8Array(await subtle().deriveBits(derivation, secret, 8 * KEY_BYTES))
-}
 
 const AAD = (): Bytes => concatPrefixed(label("ring backup"), [encodeAscii("1")])
 
@@ -52,7 +41,7 @@ export async function sealBackup(
   passphrase: string | Uint8Array,
 ): Promise<string> {
   const salt = backend.randomBytes(SALT_BYTES)
-  const key = await deriveKey(passphrase, salt)
+  const key = await derivePassphraseKey(passphrase, salt)
   const keys = await Promise.all(state.keys.map((record) => movedTo(record, keeper, clearKeeper)))
   const plaintext = encodeAscii(serializeRing({ ...state, keys }))
   const iv = backend.randomBytes(IV_BYTES)
@@ -72,7 +61,7 @@ export async function openBackup(
   const parts = BACKUP.exec(text)?.slice(1).map(decodeBase64url) ?? []
   const [salt, iv, sealed] = parts
   if (!salt || !iv || !sealed || sealed.length < TAG_BYTES) return refuseKey("not a backup of a key ring")
-  const key = await deriveKey(passphrase, salt)
+  const key = await derivePassphraseKey(passphrase, salt)
   const parted = { ciphertext: sealed.slice(0, -TAG_BYTES), tag: sealed.slice(-TAG_BYTES) }
   let plaintext: Bytes
   try {
@@ -80,7 +69,7 @@ export async function openBackup(
   } catch {
     return refuseKey("wrong passphrase, or a damaged backup")
   }
-  const state = parseRing(decodeUtf8(plaintext) ?? "")
+  const { state } = parseDocument(decodeUtf8(plaintext) ?? "")
   plaintext.fill(0)
   const keys = await Promise.all(state.keys.map((record) => movedTo(record, clearKeeper, keeper)))
   return { ...state, keys }

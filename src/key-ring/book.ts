@@ -6,7 +6,7 @@
 
 import type { Clock } from "../base/clock.ts"
 import { SealwireError } from "../base/errors.ts"
-import { parseRing, serializeRing } from "./document.ts"
+import type { RingScribe } from "./scribe.ts"
 import type { RingState } from "./state.ts"
 import type { KeyRingStore } from "./store.ts"
 
@@ -31,15 +31,22 @@ async function asked<Result>(answer: Promise<Result>): Promise<Result> {
 export class RingBook {
   readonly #store: KeyRingStore
   readonly #clock: Clock
+  readonly #scribe: RingScribe
   /** Takes up the keys of a state before it becomes the current one. */
   readonly #prepare: (state: RingState) => Promise<void>
   #state: RingState | undefined
   #version = 0
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(store: KeyRingStore, clock: Clock, prepare: (state: RingState) => Promise<void>) {
+  constructor(
+    store: KeyRingStore,
+    clock: Clock,
+    scribe: RingScribe,
+    prepare: (state: RingState) => Promise<void>,
+  ) {
     this.#store = store
     this.#clock = clock
+    this.#scribe = scribe
     this.#prepare = prepare
   }
 
@@ -97,13 +104,14 @@ export class RingBook {
       throw ringFailed(`went back ${versions}: when that is what you want, start the servers anew`)
     }
     if (found.version === this.#version) return false
-    await this.#take(parseRing(found.text), found.version)
+    await this.#take(await this.#scribe.read(found.text, found.version), found.version)
     return true
   }
 
   async #save(state: RingState, version: number): Promise<boolean> {
     const saved = { ...state, savedAtMs: this.#clock() }
-    if (!(await asked(this.#store.save("ring", serializeRing(saved), version)))) return false
+    const text = await this.#scribe.write(saved, version)
+    if (!(await asked(this.#store.save("ring", text, version)))) return false
     await this.#take(saved, version)
     return true
   }

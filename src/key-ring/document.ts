@@ -1,6 +1,5 @@
 /**
- * A ring as text: JSON, read as strictly as it is written. Whoever can write a store can make rotation stop, or have retired keys
- * used longer, but cannot read private keys, nor have keys of their own taken for the ring's.
+ * A ring as text: JSON, read as strictly as it is written. Whether to believe it, scribe.ts finds out.
  *
  * @module
  */
@@ -10,17 +9,25 @@ import { parseJson } from "../base/json.ts"
 import type { Kept, KeyRecord, RingState } from "./state.ts"
 import { readTerms } from "./terms.ts"
 
-/** Of this form of the text; private keys under a wrapping key are bound to it. */
-export const DOCUMENT_VERSION = "1"
+/** The form without a MAC. */
+const BARE_VERSION = "1"
+/** The form with one. */
+export const AUTHENTIC_VERSION = "2"
+
+/** What makes a text authentic: base64url. The tag is over everything but itself. */
+export interface DocumentMac {
+  readonly salt: string
+  readonly tag: string
+}
 
 type Members = Readonly<Record<string, unknown>>
 
 const KID = /^[\w-]{43}$/
 const TIMES = ["activeFromMs", "retiredFromMs", "destroyFromMs"] as const
 
-/** Writes a ring. */
-export function serializeRing(state: RingState): string {
-  return JSON.stringify({ v: DOCUMENT_VERSION, ...state })
+/** Writes a ring; with as much of a MAC as there is. */
+export function serializeRing(state: RingState, mac?: Partial<DocumentMac>): string {
+  return JSON.stringify(mac ? { v: AUTHENTIC_VERSION, mac, ...state } : { v: BARE_VERSION, ...state })
 }
 
 function damaged(what: string): never {
@@ -54,12 +61,23 @@ function recordOf(value: unknown): KeyRecord {
   return { kid, createdAtMs, activeFromMs, retiredFromMs, destroyFromMs, heldFor, kept: keptOf(kept) }
 }
 
+function macOf(value: unknown): DocumentMac {
+  const { salt, tag } = membersOf(value, "mac")
+  return typeof salt === "string" && typeof tag === "string" ? { salt, tag } : damaged("mac")
+}
+
+/** A ring's text, read; nothing is proven. */
+export type RingDocument = { readonly state: RingState; readonly members: Members } & (
+  | { readonly v: typeof BARE_VERSION; readonly mac?: undefined }
+  | { readonly v: typeof AUTHENTIC_VERSION; readonly mac: DocumentMac }
+)
+
 /**
- * Reads a ring.
+ * Reads a ring's text.
  *
  * @throws `SealwireError` `ERR_KEY` for anything else.
  */
-export function parseRing(text: string): RingState {
+export function parseDocument(text: string): RingDocument {
   let value: unknown
   try {
     value = parseJson(text)
@@ -67,8 +85,15 @@ export function parseRing(text: string): RingState {
     damaged("no JSON")
   }
   const members = membersOf(value, "no object")
-  const { v, terms, keys } = members
-  if (v !== DOCUMENT_VERSION || !Array.isArray(keys)) damaged("v")
+  const { v } = members
+  if (v === BARE_VERSION) return { v, state: stateOf(members), members }
+  if (v === AUTHENTIC_VERSION) return { v, mac: macOf(members["mac"]), state: stateOf(members), members }
+  return damaged("v")
+}
+
+function stateOf(members: Members): RingState {
+  const { terms, keys } = members
+  if (!Array.isArray(keys)) damaged("keys")
   const records = keys.map(recordOf)
   if (new Set(records.map(({ kid }) => kid)).size !== records.length) damaged("a key twice")
   try {

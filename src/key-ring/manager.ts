@@ -6,6 +6,7 @@
 
 import type { PrivateKey } from "../keys/key.ts"
 import type { KeyState, ReadableKeyRing } from "../keys/ring.ts"
+import type { RingAuthenticity } from "./scribe.ts"
 import type { KeyRingTerms } from "./terms.ts"
 import type { KeyUse } from "./uses.ts"
 
@@ -38,6 +39,8 @@ export interface KeyRingManager {
   readonly terms: KeyRingTerms
   /** The directory's `seq`: when what is published changed last, in Unix milliseconds. */
   readonly seq: number
+  /** Whether all of this is known to be of somebody who has the ring's protection. */
+  readonly authenticity: RingAuthenticity
   /** All keys, in the order in which they came. */
   list(): StoredKey[]
   /** Reads the ring again. Throws `ERR_STORE` when the store fails, and `ERR_KEY` for a key that cannot be taken from its protection. */

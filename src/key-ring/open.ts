@@ -26,6 +26,11 @@ export interface ManageKeyRingOptions {
   readonly protection?: KeyProtection
   /** Unix milliseconds; default the system's clock. */
   readonly clock?: Clock
+  /**
+   * Takes a ring without a MAC where `protection` makes one: of an earlier edition, or mended by hand. The next change makes it authentic. Default:
+   * false: whoever writes the store could take the MAC away.
+   */
+  readonly dangerouslyAcceptUnauthenticated?: boolean
 }
 
 /** Options of {@link openKeyRing}. */
@@ -39,6 +44,8 @@ export interface OpenKeyRingOptions extends ManageKeyRingOptions {
   readonly onEvent?: OnKeyRingEvent
 }
 
+const MANAGE_OPTIONS = ["store", "protection", "clock", "dangerouslyAcceptUnauthenticated"]
+
 function readStore(store: KeyRingStore): KeyRingStore {
   const members = (store as Partial<KeyRingStore> | undefined) ?? {}
   if (typeof members.load === "function" && typeof members.save === "function") return store
@@ -50,16 +57,18 @@ function readParts(options: ManageKeyRingOptions & Partial<OpenKeyRingOptions>):
   assertFunction(clock, "options.clock")
   if (onEvent !== undefined) assertFunction(onEvent, "options.onEvent")
   const keeper = protection === undefined ? undefined : readProtection(protection)
-  return { store: readStore(store), keeper, clock, onEvent }
+  const acceptsUnauthenticated = options.dangerouslyAcceptUnauthenticated === true
+  return { store: readStore(store), keeper, clock, onEvent, acceptsUnauthenticated }
 }
 
 /**
  * Opens a ring to look after it: takes no step by itself. Without `protection` no private key is loaded.
  *
- * @throws `SealwireError` `ERR_STORE` when there is no ring, or the store fails; `ERR_KEY` for a wrong passphrase or wrapping key.
+ * @throws `SealwireError` `ERR_STORE` when there is no ring, or the store fails; `ERR_KEY` for a wrong passphrase or wrapping key, and for a ring
+ *   that was changed without it.
  */
 export async function manageKeyRing(options: ManageKeyRingOptions): Promise<KeyRingManager> {
-  assertOptions(options, "options", ["store", "protection", "clock"])
+  assertOptions(options, "options", MANAGE_OPTIONS)
   const ring = new StoredRing(readParts(options))
   await ring.refresh()
   return ring
@@ -72,14 +81,6 @@ async function firstState({ keeper, clock }: RingParts, terms: KeyRingTerms): Pr
   const nowMs = clock()
   const empty = { terms, savedAtMs: nowMs, changedAtMs: nowMs, keys: [] }
   return succeed(withKey(empty, newRecord(key.kid, { by: keeper.by, text }, nowMs)), key.kid, nowMs)
-}
-
-/** Writes terms into the ring, unless it has them. */
-async function writeTerms(ring: StoredRing, terms: Partial<KeyRingTerms>): Promise<void> {
-  await ring.book.update((state) => {
-    const wanted = readTerms({ ...state.terms, ...terms })
-    return JSON.stringify(wanted) === JSON.stringify(state.terms) ? undefined : { ...state, terms: wanted }
-  })
 }
 
 /**
@@ -105,7 +106,7 @@ async function writeTerms(ring: StoredRing, terms: Partial<KeyRingTerms>): Promi
  * ```
  */
 export async function openKeyRing(options: OpenKeyRingOptions): Promise<StoredKeyRing> {
-  assertOptions(options, "options", ["store", "protection", "create", "terms", "clock", "onEvent"])
+  assertOptions(options, "options", [...MANAGE_OPTIONS, "create", "terms", "onEvent"])
   const { create = false, terms = {} } = options
   const parts = readParts(options)
   if (!parts.keeper) throw new TypeError("options.protection must say how private keys are kept")
@@ -113,13 +114,13 @@ export async function openKeyRing(options: OpenKeyRingOptions): Promise<StoredKe
   const wanted = readTerms(terms)
   if (create && !(await ring.book.exists())) await ring.book.create(await firstState(parts, wanted))
   await ring.refresh()
-  await writeTerms(ring, terms)
+  await ring.writeTerms(terms)
   ring.startFollowing()
   return ring
 }
 
 /** Options of {@link restoreKeyRing}. */
-export interface RestoreKeyRingOptions extends ManageKeyRingOptions {
+export interface RestoreKeyRingOptions extends Pick<ManageKeyRingOptions, "store" | "clock"> {
   /** How private keys are kept from now on; need not be as before. */
   readonly protection: KeyProtection
   /** What `backup` gave. */

@@ -16,8 +16,8 @@ import { refuseKey } from "../keys/jwk.ts"
 import type { PrivateKey } from "../keys/key.ts"
 import { exportProtectedPem, importProtectedPrivateKey } from "../keys/protect.ts"
 import { generateKeyPair, importPrivateKey } from "../keys/recipient.ts"
-import { DOCUMENT_VERSION } from "./document.ts"
-import type { Keeper } from "./keeper.ts"
+import { type Keeper, onceForEachSalt } from "./keeper.ts"
+import { derivePassphraseKey } from "./passphrase-key.ts"
 import { type KeyService, serviceKeeper } from "./service.ts"
 
 /** How private keys are kept: exactly one of these. */
@@ -31,12 +31,13 @@ export type KeyProtection =
   /** As PKCS #8 in PEM. Whoever reads the store, or a backup of it, reads every message. */
   | { readonly dangerouslyInClear: true }
 
+/** Of the form of a private key under a wrapping key, which it is bound to. */
+const WRAPPED_VERSION = "1"
+
 /** A keeper of keys that this process makes. What was kept is read back before it is relied on. */
-function localKeeper(by: string, keep: Keeper["keep"], recall: Keeper["recall"]): Keeper {
+function localKeeper({ by, keep, recall, ...rest }: Omit<Keeper, "make">): Keeper {
   return {
-    by,
-    keep,
-    recall,
+    ...{ by, keep, recall, ...rest },
     async make(modulusBits) {
       const { privateKey } = await generateKeyPair({ modulusBits, extractable: true })
       const text = await keep(privateKey)
@@ -48,15 +49,16 @@ function localKeeper(by: string, keep: Keeper["keep"], recall: Keeper["recall"])
 function passphraseKeeper(given: string | Uint8Array): Keeper {
   const passphrase = copyBytes(given, "options.protection.passphrase")
   if (passphrase.length === 0) throw new RangeError("options.protection.passphrase must not be empty")
-  return localKeeper(
-    "passphrase",
-    (key) => exportProtectedPem(key, { passphrase }),
-    (pem, _kid, extractable) => importProtectedPrivateKey(pem, { passphrase, extractable }),
-  )
+  return localKeeper({
+    by: "passphrase",
+    keep: (key) => exportProtectedPem(key, { passphrase }),
+    recall: (pem, _kid, extractable) => importProtectedPrivateKey(pem, { passphrase, extractable }),
+    macKey: onceForEachSalt((salt) => derivePassphraseKey(passphrase, salt)),
+  })
 }
 
 const wrappedAad = (kid: string): Bytes =>
-  concatPrefixed(label("ring key"), [encodeAscii(DOCUMENT_VERSION), encodeAscii(kid)])
+  concatPrefixed(label("ring key"), [encodeAscii(WRAPPED_VERSION), encodeAscii(kid)])
 
 function wrappingKeeper(given: Uint8Array): Keeper {
   const wrappingKey = copyBytes(given, "options.protection.wrappingKey")
@@ -84,18 +86,23 @@ function wrappingKeeper(given: Uint8Array): Keeper {
       return refuseKey("another wrapping key, or a damaged ring")
     }
   }
-  return localKeeper("wrapping-key", keep, async (text, kid, extractable) => {
+  async function recall(text: string, kid: string, extractable: boolean): Promise<PrivateKey> {
     const der = await unwrapped(text, kid)
     const key = await importPrivateKey(der, { extractable })
     der.fill(0)
     return key
-  })
+  }
+  const macKey = async (salt: Bytes): Promise<Bytes> =>
+    backend.hmacSha256(wrappingKey, concatPrefixed(label("ring mac key"), [salt]))
+  return localKeeper({ by: "wrapping-key", keep, recall, macKey })
 }
 
 /** Keeps keys in clear; backups use it inside. */
-export const clearKeeper: Keeper = localKeeper("clear", exportPem, (pem, _kid, extractable) =>
-  importPrivateKey(pem, { extractable }),
-)
+export const clearKeeper: Keeper = localKeeper({
+  by: "clear",
+  keep: exportPem,
+  recall: (pem, _kid, extractable) => importPrivateKey(pem, { extractable }),
+})
 
 function keeperOf(protection: KeyProtection): Keeper {
   if ("passphrase" in protection) return passphraseKeeper(protection.passphrase)

@@ -16,10 +16,11 @@ import type { Keeper, MadeKey } from "./keeper.ts"
 import type { PlannedKey, StoredKey, StoredKeyRing } from "./manager.ts"
 import { destroyableFromMs, dueSteps, rotationFromMs, waitingKey } from "./schedule.ts"
 import { KeyShelf } from "./shelf.ts"
+import { type RingAuthenticity, RingScribe } from "./scribe.ts"
 import { type KeyRecord, publishedAt, type RingState, seqAt, stateOf, successorOf } from "./state.ts"
 import { assertNonePlanned, destroy, hold, retire, succeed, withKey } from "./steps.ts"
 import type { KeyRingStore } from "./store.ts"
-import type { KeyRingTerms } from "./terms.ts"
+import { type KeyRingTerms, readTerms } from "./terms.ts"
 import { UseCounter } from "./uses.ts"
 
 /** Plans the next key in a state. */
@@ -31,6 +32,7 @@ export interface RingParts {
   readonly keeper: Keeper | undefined
   readonly clock: Clock
   readonly onEvent: OnKeyRingEvent | undefined
+  readonly acceptsUnauthenticated: boolean
 }
 
 /** A ring, and all that can be done to it. */
@@ -40,21 +42,27 @@ export class StoredRing implements StoredKeyRing {
   readonly #onEvent: OnKeyRingEvent | undefined
   readonly #uses: UseCounter
   readonly #shelf: KeyShelf | undefined
+  readonly #scribe: RingScribe
   readonly book: RingBook
   #isFollowing = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ store, keeper, clock, onEvent }: RingParts) {
+  constructor({ store, keeper, clock, onEvent, acceptsUnauthenticated }: RingParts) {
     this.#clock = clock
     this.#keeper = keeper
     this.#onEvent = onEvent
     this.#uses = new UseCounter(store, clock)
     this.#shelf = keeper && new KeyShelf(keeper, this.#uses)
-    this.book = new RingBook(store, clock, async (state) => this.#shelf?.take(state))
+    this.#scribe = new RingScribe(keeper, acceptsUnauthenticated)
+    this.book = new RingBook(store, clock, this.#scribe, async (state) => this.#shelf?.take(state))
   }
 
   get terms(): KeyRingTerms {
     return this.book.state.terms
+  }
+
+  get authenticity(): RingAuthenticity {
+    return this.#scribe.authenticity
   }
 
   get seq(): number {
@@ -122,6 +130,15 @@ export class StoredRing implements StoredKeyRing {
       if (nextFromMs === undefined && doomed.length === 0) return undefined
       const rest = doomed.reduce((left, kid) => destroy(left, kid, nowMs, false), state)
       return ready && nextFromMs !== undefined ? ready(rest, nextFromMs) : rest
+    })
+  }
+
+  /** Writes terms into the ring, unless it has them and is as authentic as it can be. */
+  async writeTerms(terms: Partial<KeyRingTerms>): Promise<void> {
+    await this.book.update((state) => {
+      const wanted = readTerms({ ...state.terms, ...terms })
+      const isSame = JSON.stringify(wanted) === JSON.stringify(state.terms)
+      return isSame && !this.#scribe.isUpgrading ? undefined : { ...state, terms: wanted }
     })
   }
 

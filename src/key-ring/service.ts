@@ -4,15 +4,18 @@
  * @module
  */
 
-import { equalConstantTime, isBytes } from "../base/bytes.ts"
+import { backend } from "#backend"
+
+import { type Bytes, concatPrefixed, equalConstantTime, isBytes } from "../base/bytes.ts"
 import { SealwireError } from "../base/errors.ts"
+import { label } from "../base/text.ts"
 import type { Jwk, MaybePromise, ModulusBits } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
 import { exportJwk } from "../keys/export-jwk.ts"
 import { refuseKey } from "../keys/jwk.ts"
 import { materialOf, type PrivateKey, type PublicKey } from "../keys/key.ts"
 import { importPrivateKey, importPublicKey } from "../keys/recipient.ts"
-import type { Keeper } from "./keeper.ts"
+import { type Keeper, onceForEachSalt } from "./keeper.ts"
 
 /** A key service, as a ring uses it. */
 export interface KeyService {
@@ -27,6 +30,11 @@ export interface KeyService {
   create(modulusBits: ModulusBits): Promise<{ readonly reference: string; readonly publicKey: PublicKey }>
   /** As `UnwrapHook.unwrap`, with the key of that name. Called once more when a ring is loaded, to see that it is the right one. */
   unwrap(reference: string, encryptedKey: Uint8Array): MaybePromise<Uint8Array>
+  /**
+   * A MAC of `data` under a key of the service that nobody can use who merely writes the store, such as HMAC-SHA-256: the same for the same
+   * data, at least 32 bytes. Called once in each process. Default: none, and what the store says of the keys is not authenticated.
+   */
+  mac?(data: Uint8Array): MaybePromise<Uint8Array>
   /** Called after a key has left the ring: destroys it, or plans to. Default: nothing, and the service keeps it. */
   destroy?(reference: string): Promise<void>
 }
@@ -63,6 +71,19 @@ async function assertPair(
   refuseKey("the key service's key does not work with its public part")
 }
 
+/** The MAC of a salt is a key that this process may have: it opens no message. */
+async function deriveMacKey(mac: Required<KeyService>["mac"], salt: Bytes): Promise<Bytes> {
+  let answer: unknown
+  try {
+    answer = await mac(concatPrefixed(label("ring mac key"), [salt]))
+  } catch (cause) {
+    throw new SealwireError("ERR_KEY_UNAVAILABLE", "the key service makes no MAC", { cause })
+  }
+  if (!isBytes(answer) || answer.length < KEY_BYTES)
+    throw new TypeError(`options.protection.service.mac must give at least ${KEY_BYTES} bytes`)
+  return backend.sha256(new Uint8Array(answer))
+}
+
 /** Keeps keys in a service. */
 export function serviceKeeper(service: KeyService): Keeper {
   async function joined(reference: string, publicKey: PublicKey): Promise<PrivateKey> {
@@ -71,8 +92,10 @@ export function serviceKeeper(service: KeyService): Keeper {
     await assertPair(publicKey, unwrap)
     return importPrivateKey({ publicKey, unwrap })
   }
+  const mac = service.mac?.bind(service)
   return {
     by: "service",
+    ...(mac && { macKey: onceForEachSalt((salt) => deriveMacKey(mac, salt)) }),
     async make(modulusBits) {
       const { reference, publicKey } = await service.create(modulusBits)
       const text = JSON.stringify({ reference, jwk: await exportJwk(publicKey) })

@@ -37,8 +37,11 @@ describe("sealwire keys", () => {
     const { stdout, code } = await run("keys list ring", {})
     expect(code).toBe(0)
     expect(stdout.toString()).toMatch(
-      /^[\w-]{43} {2}active {3}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ; never used\n$/,
+      /^[\w-]{43} {2}active {3}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ; never used\nnot verified: .*\n$/,
     )
+    expect((await run("keys list ring")).stdout.toString()).not.toContain("verified")
+    expect(jsonOf(await run("keys list ring --json"))).toMatchObject({ authenticity: "verified" })
+    expectRefusal(await run("keys list ring", { SEALWIRE_PASSPHRASE: "wrong" }), "ERR_KEY")
     expectRefusal(await run("keys create ring"), "ERR_EXISTS")
     expectRefusal(await run("keys create other", {}), "ERR_PASSPHRASE")
     expectRefusal(await run("keys list nowhere"), "ERR_STORE")
@@ -60,17 +63,18 @@ describe("sealwire keys", () => {
   test("retires and destroys nothing that clients or messages need", async () => {
     const [key] = await keysOf("ring")
     const start = key?.kid.slice(0, 8) ?? ""
-    const { stderr } = await run(`keys retire ring ${start}`, {})
+    const { stderr } = await run(`keys retire ring ${start}`)
     expect(stderr).toContain("rotate instead")
-    expectRefusal(await run(`keys retire ring ${start}`, {}), "ERR_RING")
-    expectRefusal(await run(`keys destroy ring ${start} --dangerously-lose-messages`, {}), "ERR_RING")
-    expectRefusal(await run("keys destroy ring nobody", {}), "ERR_RING")
+    expectRefusal(await run(`keys retire ring ${start}`), "ERR_RING")
+    expectRefusal(await run(`keys destroy ring ${start} --dangerously-lose-messages`), "ERR_RING")
+    expectRefusal(await run("keys destroy ring nobody"), "ERR_RING")
     expect(await keysOf("ring")).toEqual([key])
   })
 
   test.each(["retire", "destroy", "hold"])("%s takes an id that begins as an option does", async (name) => {
-    expectRefusal(await run(`keys ${name} ring -nSH5tTAqTKrj`, {}), "ERR_RING")
-    expectRefusal(await run(`keys ${name} ring -VSH5tTAqTKrj`, {}), "ERR_RING")
+    expectRefusal(await run(`keys ${name} ring -nSH5tTAqTKrj`), "ERR_RING")
+    expectRefusal(await run(`keys ${name} ring -VSH5tTAqTKrj`), "ERR_RING")
+    expectRefusal(await run(`keys ${name} ring y7TN`, {}), "ERR_PASSPHRASE")
     expectRefusal(await run(`keys ${name} ring y7TN --quietly`, {}), "ERR_USAGE", 2)
   })
 
@@ -83,11 +87,11 @@ describe("sealwire keys", () => {
     expectRefusal(await run("keys import imports bob.private.pem"), "ERR_RING")
     const retired = (await keysOf("imports")).find((key) => key.kid === kid)
     expect(retired?.retiredFromMs).toBeGreaterThan(Date.now())
-    expectRefusal(await run(`keys destroy imports ${kid}`, {}), "ERR_RING")
-    await run(`keys hold imports ${kid} --for files`, {})
+    expectRefusal(await run(`keys destroy imports ${kid}`), "ERR_RING")
+    await run(`keys hold imports ${kid} --for files`)
     expect((await keysOf("imports"))[1]?.heldFor).toBe("files")
-    expect((await run("keys list imports", {})).stdout.toString()).toContain("; held for files\n")
-    await run(`keys hold imports ${kid}`, {})
+    expect((await run("keys list imports")).stdout.toString()).toContain("; held for files\n")
+    await run(`keys hold imports ${kid}`)
     expect((await keysOf("imports"))[1]?.heldFor).toBeUndefined()
   })
 

@@ -9,13 +9,15 @@ import type { Command } from "commander"
 import { type KeyRingTerms, openKeyRing, restoreKeyRing, type StoredKey } from "../../key-ring.ts"
 import { folderKeyRingStore } from "../../stores/folder.ts"
 import { CommandError } from "../failure.ts"
-import { finishCommand, type JsonOption } from "../help.ts"
+import { finishCommand } from "../help.ts"
 import { readInput } from "../input.ts"
 import { readExtractableKey } from "../keys-file.ts"
 import { addOutputOption, destinationOf, fill, PRIVATE_MODE, writeJson, writeStdout } from "../output.ts"
 import { givenPassphrase, newPassphrase, passphraseFor } from "../passphrase.ts"
 import {
   addProtectionOptions,
+  changeableRing,
+  givenProtection,
   keyNamed,
   newProtection,
   orRefused,
@@ -42,16 +44,19 @@ function useOf({ use, heldFor }: StoredKey): string {
   return `${use.count} messages, the last at ${timeText(use.lastUsedAtMs)}${held}`
 }
 
-async function list(folder: string, { json }: JsonOption): Promise<void> {
-  const ring = await ringOf(folder)
-  if (json) {
-    await writeJson({ terms: ring.terms, seq: ring.seq, keys: ring.list() })
+async function list(folder: string, options: ProtectionOptions): Promise<void> {
+  const ring = await ringOf(folder, await givenProtection(options))
+  const { authenticity, terms, seq } = ring
+  if (options.json) {
+    await writeJson({ authenticity, terms, seq, keys: ring.list() })
     return
   }
   const lines = ring
     .list()
     .map((key) => `${key.kid}  ${key.state.padEnd(7)}  ${lifeOf(key)}; ${useOf(key)}\n`)
-  await writeStdout(lines.join(""))
+  const note =
+    authenticity === "verified" ? "" : "not verified: whoever writes the folder may have said this\n"
+  await writeStdout(`${lines.join("")}${note}`)
 }
 
 interface CreateOptions extends ProtectionOptions {
@@ -86,21 +91,21 @@ async function rotate(
   else await writeStdout(`${planned.kid}  pending, published from ${timeText(planned.activeFromMs)}\n`)
 }
 
-async function retire(folder: string, start: string, { json }: JsonOption): Promise<void> {
-  const ring = await ringOf(folder)
+async function retire(folder: string, start: string, options: ProtectionOptions): Promise<void> {
+  const ring = await changeableRing(folder, options)
   const { kid } = keyNamed(ring, start)
   await orRefused(ring.retire(kid))
   const { retiredFromMs = 0 } = keyNamed(ring, kid)
-  if (json) await writeJson({ kid, retiredFromMs })
+  if (options.json) await writeJson({ kid, retiredFromMs })
   else await writeStdout(`${kid}  retired from ${timeText(retiredFromMs)}\n`)
 }
 
-interface DestroyOptions extends JsonOption {
+interface DestroyOptions extends ProtectionOptions {
   readonly dangerouslyLoseMessages?: true
 }
 
 async function destroy(folder: string, start: string, options: DestroyOptions): Promise<void> {
-  const ring = await ringOf(folder)
+  const ring = await changeableRing(folder, options)
   const { kid, use } = keyNamed(ring, start)
   const { dangerouslyLoseMessages = false, json } = options
   await orRefused(ring.destroy(kid, { dangerouslyLoseMessages }))
@@ -111,9 +116,9 @@ async function destroy(folder: string, start: string, options: DestroyOptions): 
 async function hold(
   folder: string,
   start: string,
-  options: JsonOption & { readonly for?: string },
+  options: ProtectionOptions & { readonly for?: string },
 ): Promise<void> {
-  const ring = await ringOf(folder)
+  const ring = await changeableRing(folder, options)
   const { kid } = keyNamed(ring, start)
   await ring.hold(kid, options.for)
   if (options.json) await writeJson({ kid, heldFor: options.for ?? null })
@@ -160,7 +165,7 @@ async function restore(folder: string, path: string, options: BackupOptions): Pr
   const protection = await newProtection(options)
   await restoreKeyRing({ store: folderKeyRingStore(folder), protection, backup: text, passphrase })
   if (json) await writeJson({ keys: (await ringOf(folder)).list().length, folder })
-  else await list(folder, {})
+  else await list(folder, options)
 }
 
 const BACKUP_PASSPHRASE =
@@ -180,14 +185,14 @@ export function addKeys(program: Command): void {
   finishCommand(addProtectionOptions(created).action(create), [
     "sealwire keys create ring --rotate-every 7776000",
   ])
-  finishCommand(add("list <folder>", "list keys, their times and their last use").action(list), [
-    "sealwire keys list ring",
-  ])
+  const listed = add("list <folder>", "list keys, their times and their last use")
+  finishCommand(addProtectionOptions(listed).action(list), ["sealwire keys list ring"])
   const rotated = add("rotate <folder>", "plan the next key")
   rotated.option("--urgent", "publish it as soon as all servers can know it")
   finishCommand(addProtectionOptions(rotated).action(rotate), ["sealwire keys rotate ring --urgent"])
   // one id in 64 begins with "-"
-  const addForKey = (usage: string, summary: string): Command => add(usage, summary).allowUnknownOption()
+  const addForKey = (usage: string, summary: string): Command =>
+    addProtectionOptions(add(usage, summary).allowUnknownOption())
   finishCommand(addForKey("retire <folder> <kid>", "no longer publish a key").action(retire), [
     "sealwire keys retire ring y7TN",
   ])
