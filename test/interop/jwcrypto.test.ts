@@ -47,6 +47,16 @@ test.runIf(python !== undefined || TEST_ALL)("jwcrypto decrypts what is sealed",
   expect(plaintext.subarray(66).toString()).toBe(message)
 })
 
+test.runIf(python !== undefined || TEST_ALL)(
+  "jwcrypto decrypts the known request with sealed fields",
+  async () => {
+    const { body, seed, m } = knownAnswers.fields_http.request
+    const plaintext = Buffer.from(await runPython(DECRYPT, JSON.stringify(recipient), body.$sealed), "hex")
+    expect(plaintext.subarray(32, 64).toString("hex")).toBe(seed)
+    expect(plaintext.subarray(66).toString()).toBe(m)
+  },
+)
+
 test.runIf(python !== undefined || TEST_ALL)("what jwcrypto encrypts is opened", async () => {
   let header = ""
   let plaintext = ""

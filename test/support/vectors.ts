@@ -37,6 +37,15 @@ export interface KnownFile {
   readonly file_b64_standard: string
 }
 
+/** A document with sealed fields as the body of an HTTP message. */
+export interface KnownDocument {
+  readonly clear_rest: string
+  readonly m: string
+  readonly seed: string
+  readonly iv: string
+  readonly body: { readonly $sealed: string }
+}
+
 /** The file of docs/protocol.md §12, as far as these tests read it. */
 export interface KnownAnswers {
   readonly recipient: Jwk
@@ -76,6 +85,12 @@ export interface KnownAnswers {
     readonly outer_context: string
     readonly document: object
     readonly sealed: { readonly $sealed: string }
+  }
+  readonly fields_http: {
+    readonly origin: string
+    readonly iat: number
+    readonly request: KnownDocument & { readonly cek: string }
+    readonly reply: KnownDocument
   }
   readonly file: KnownFile
 }
