@@ -3,8 +3,8 @@
  *
  *     node bench/files.mjs [--mib 512] [--rounds 5] [--folder /dev/shm] [--only raw,sealwire] [--memory-gib 5] [--range-gib 1]
  *
- * Each turn is a process of its own; all contenders take turns, and a ratio is the median of those within a round. `--folder` holds four files of `--mib`; best in memory, so that no
- * disk decides. `--memory-gib 0` and `--range-gib 0` leave those out.
+ * Each turn is a process of its own; all contenders take turns, and a ratio is the median of those within a round. `--folder` holds
+ * four files of `--mib`; best in memory, so that no disk decides. `--memory-gib 0` and `--range-gib 0` leave those out.
  */
 
 import { spawn } from "node:child_process"
