@@ -87,8 +87,8 @@ export interface AesGcmSealed {
 export interface AesKeyHandle {
   /** As {@link Backend.sealAesGcm}. */
   seal(iv: Bytes, aad: Bytes, plaintext: Bytes): MaybePromise<AesGcmSealed>
-  /** As {@link Backend.openAesGcm}. */
-  open(iv: Bytes, aad: Bytes, sealed: AesGcmSealed): MaybePromise<Bytes>
+  /** As {@link Backend.openAesGcm}, of `ciphertext ‖ tag` as one array: chunks come so, and WebCrypto takes them so. */
+  open(iv: Bytes, aad: Bytes, sealed: Bytes): MaybePromise<Bytes>
 }
 
 /** A new key pair; the private part can be exported only when it was asked to be. */

@@ -28,6 +28,7 @@ import type {
   SignatureAlgorithm,
   SignHandle,
 } from "./backend.ts"
+import { partSealed } from "./sealed-parts.ts"
 import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 
 const oaep = OAEP(sha256, mgf1(sha256))
@@ -158,7 +159,7 @@ export const noble: Backend = {
     const kept = new Uint8Array(key)
     return {
       seal: (iv, aad, plaintext) => sealAesGcm(kept, iv, aad, plaintext),
-      open: (iv, aad, sealed) => openAesGcm(kept, iv, aad, sealed),
+      open: (iv, aad, sealed) => openAesGcm(kept, iv, aad, partSealed(sealed)),
     }
   },
 

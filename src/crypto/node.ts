@@ -39,6 +39,7 @@ import { createLanes } from "./lanes.ts"
 import { sha256, SHORT_BYTES, shortHmac } from "./node-hash.ts"
 import { oaepEncryption } from "./node-oaep.ts"
 import { randomBytes } from "./node-random.ts"
+import { partSealed } from "./sealed-parts.ts"
 import { assertBytes, assertRandomLength, IV_BYTES, KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES } from "./sizes.ts"
 import { decodeCryptoKey, isCryptoKey, OAEP, SIGNATURES, signHandle, subtle, unwrapHandle } from "./subtle.ts"
 
@@ -163,7 +164,7 @@ export const backend: Backend = {
     const imported = createSecretKey(key)
     return {
       seal: (iv, aad, plaintext) => sealWith(imported, iv, aad, plaintext),
-      open: (iv, aad, sealed) => openWith(imported, iv, aad, sealed),
+      open: (iv, aad, sealed) => openWith(imported, iv, aad, partSealed(sealed)),
     }
   },
 

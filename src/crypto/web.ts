@@ -58,15 +58,8 @@ async function sealWith(key: CryptoKey, iv: Bytes, aad: Bytes, plaintext: Bytes)
   }
 }
 
-async function openWith(
-  key: CryptoKey,
-  iv: Bytes,
-  aad: Bytes,
-  { ciphertext, tag }: AesGcmSealed,
-): Promise<Bytes> {
+async function openWith(key: CryptoKey, iv: Bytes, aad: Bytes, sealed: Bytes): Promise<Bytes> {
   assertBytes(iv, "iv", IV_BYTES)
-  assertBytes(tag, "tag", TAG_BYTES)
-  const sealed = concat(ciphertext, tag)
   return new Uint8Array(await subtle().decrypt({ name: "AES-GCM", iv, additionalData: aad }, key, sealed))
 }
 
@@ -92,9 +85,11 @@ export const backend: Backend = {
     return sealWith(await subtle().importKey("raw", key, "AES-GCM", false, ["encrypt"]), iv, aad, plaintext)
   },
 
-  async openAesGcm(key, iv, aad, sealed) {
+  async openAesGcm(key, iv, aad, { ciphertext, tag }) {
     assertBytes(key, "key", KEY_BYTES)
-    return openWith(await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"]), iv, aad, sealed)
+    assertBytes(tag, "tag", TAG_BYTES)
+    const imported = await subtle().importKey("raw", key, "AES-GCM", false, ["decrypt"])
+    return openWith(imported, iv, aad, concat(ciphertext, tag))
   },
 
   async importAesKey(key) {

@@ -54,6 +54,11 @@ export function joinBatch(batch: Batch): Bytes {
   return joined
 }
 
+/** Waits for what there is to wait for: a backend that answers at once has no promise for each chunk. */
+function allOf<Answer>(answers: readonly MaybePromise<Answer>[]): Promise<Answer[]> {
+  return Promise.all(answers)
+}
+
 /** Creates the cipher of one body. */
 export async function createChunkCipher(
   backend: Backend,
@@ -62,22 +67,18 @@ export async function createChunkCipher(
   const aes = await backend.importAesKey(key)
   return {
     async seal(first, chunks) {
-      // not async: a backend that answers at once has no promise for each chunk
       const seal = (chunk: Bytes, index: number): MaybePromise<AesGcmSealed> =>
         aes.seal(nonceAt(baseNonce, first + index), NO_AAD, chunk)
-      const sealed = await Promise.all(chunks.map(seal))
+      const sealed = await allOf(chunks.map(seal))
       return sealed.flatMap(({ ciphertext, tag }) => [ciphertext, tag])
     },
 
     async open(first, chunks) {
       if (chunks.some(({ length }) => length < TAG_BYTES)) throw bodyFailed()
       const open = (chunk: Bytes, index: number): MaybePromise<Bytes> =>
-        aes.open(nonceAt(baseNonce, first + index), NO_AAD, {
-          ciphertext: chunk.subarray(0, -TAG_BYTES),
-          tag: chunk.subarray(-TAG_BYTES),
-        })
+        aes.open(nonceAt(baseNonce, first + index), NO_AAD, chunk)
       try {
-        return await Promise.all(chunks.map(open))
+        return await allOf(chunks.map(open))
       } catch {
         throw bodyFailed()
       }
