@@ -45,8 +45,8 @@ const LEAST_TEXT_BYTES = CHUNK_BYTES
 const MOST_TEXT_BYTES = 96
 /** What says nothing, such as zeros, stands in many places. */
 const LEAST_DIFFERENT_BYTES = 9
-/** Beyond these the oldest are forgotten. */
-const MOST_CANARIES = 100_000
+/** With more than these the older half is forgotten. */
+const MOST_CANARIES = 200_000
 const MOST_ALIKE = 50
 const MOST_CHARACTERS = 2_000_000
 const MOST_WAITING = 1000
@@ -76,25 +76,25 @@ interface Canary {
 /** Canaries by their first 16 bytes, behind a filter by the first four: nearly all of what is searched ends there. */
 class CanaryTable {
   readonly #filter = new Uint8Array(2 ** SLOT_BITS)
-  readonly #canaries = new Map<string, Canary[]>()
+  // two halves: a map whose oldest entries are taken out one by one walks over all that were
+  #older = new Map<string, Canary[]>()
+  #newer = new Map<string, Canary[]>()
 
   get size(): number {
-    return this.#canaries.size
+    return this.#older.size + this.#newer.size
   }
 
   add(name: string, bytes: Buffer): void {
     const text = bytes.toString("latin1")
     const start = text.slice(0, CHUNK_BYTES)
-    const alike = this.#canaries.get(start) ?? []
+    const alike = this.#startingWith(start) ?? []
     if (alike.length >= MOST_ALIKE || alike.some((canary) => canary.text === text)) return
     alike.push({ name, text })
-    this.#canaries.set(start, alike)
+    this.#newer.set(start, alike)
     this.#filter[slotOf(bytes.readInt32BE())] = 1
-    if (this.#canaries.size <= MOST_CANARIES) return
-    for (const oldest of this.#canaries.keys()) {
-      this.#canaries.delete(oldest)
-      return
-    }
+    if (this.#newer.size <= MOST_CANARIES / 2) return
+    this.#older = this.#newer
+    this.#newer = new Map()
   }
 
   find(bytes: Buffer, meant: readonly string[]): Canary | undefined {
@@ -109,8 +109,12 @@ class CanaryTable {
   }
 
   #findAt(bytes: Buffer, at: number): Canary | undefined {
-    const alike = this.#canaries.get(bytes.toString("latin1", at, at + CHUNK_BYTES))
+    const alike = this.#startingWith(bytes.toString("latin1", at, at + CHUNK_BYTES))
     return alike?.find(({ text }) => bytes.toString("latin1", at, at + text.length) === text)
+  }
+
+  #startingWith(start: string): Canary[] | undefined {
+    return this.#newer.get(start) ?? this.#older.get(start)
   }
 }
 

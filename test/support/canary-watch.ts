@@ -191,8 +191,11 @@ function assertSilence(): void {
   const others = more.length === 0 ? "" : ` (and ${more.length} more)`
   throw new UnwatchedError(`${first.canary} shows in ${first.place}: ${first.text}${others}`)
 }
-afterEach(assertSilence)
+/** A fleet of a minute tells some hundred thousand secrets. */
+const SEARCH_TIMEOUT_MS = 60_000
+
+afterEach(assertSilence, SEARCH_TIMEOUT_MS)
 afterAll(() => {
   assertSilence()
   rmSync(folder, { recursive: true })
-})
+}, SEARCH_TIMEOUT_MS)
