@@ -47,7 +47,9 @@ const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url
 
 async function load(directory) {
   const outfile = join(directory, "sealwire.mjs")
-  const doors = ["index", "keys", "server", "client", "session"].map((door) => `export * from "./${door}.ts"`)
+  const doors = ["index", "keys", "server", "client", "session", "adapters/node"].map(
+    (door) => `export * from "./${door}.ts"`,
+  )
   const stdin = { contents: doors.join("\n"), resolveDir: source(""), loader: "ts" }
   const alias = { "#backend": source("crypto/node.ts"), "#base64url": source("base/base64url-node.ts") }
   await build({ stdin, outfile, bundle: true, platform: "node", format: "esm", alias, logLevel: "error" })
@@ -60,11 +62,14 @@ const transfer = (counts, { number }) => {
   return { number, state: "accepted", balance: 1234.5 }
 }
 
-const listen = (handler) =>
+const listen = (server) =>
   new Promise((resolve) => {
-    const server = createServer(getRequestListener(handler, { overrideGlobalObjects: false }))
     server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`))
   })
+
+/** Serves a handler of Web requests by the quickest adapter there is. */
+const serveWeb = (handler) =>
+  listen(createServer(getRequestListener(handler, { overrideGlobalObjects: false })))
 
 /** The same app, with what a team would write by hand: jose, a time, and a map of nonces. */
 async function joseApp(counts) {
@@ -84,7 +89,7 @@ async function joseApp(counts) {
     const reply = new CompactEncrypt(answer).setProtectedHeader({ alg: "dir", enc: "A256GCM" })
     return new Response(await reply.encrypt(Buffer.from(replyKey, "base64url")))
   }
-  return { origin: await listen(handler), jwk: await exportJWK(publicKey) }
+  return { origin: await serveWeb(handler), jwk: await exportJWK(publicKey) }
 }
 
 /** Processor time of this process, garbage collection on other threads included. */
@@ -102,14 +107,10 @@ async function runServer(modulePath) {
   const sessions = sealwire.createSessions({ identity, keyPool })
   await sessions.ready()
   const { privateKey, publicKey } = await generateKeyPair({ modulusBits: 2048 })
-  let endpoint
-  const sealed = await listen((request) =>
-    endpoint.handle(request, async (inner, { session }) =>
-      Response.json(transfer(session === undefined ? counts.sealed : counts.session, await inner.json())),
-    ),
-  )
+  const server = createServer()
+  const sealed = await listen(server)
   const replay = createReplayGuard({ store: memoryStore() })
-  endpoint = createEndpoint({
+  const endpoint = createEndpoint({
     origin: sealed,
     keys: privateKey,
     replay,
@@ -119,7 +120,10 @@ async function runServer(modulePath) {
     // what is measured is what sealing costs, not how much is let through
     limits: false,
   })
-  const plain = await listen(async (request) => Response.json(transfer(counts.plain, await request.json())))
+  const answer = async (inner, { session }) =>
+    Response.json(transfer(session === undefined ? counts.sealed : counts.session, await inner.json()))
+  server.on("request", sealwire.createListener(endpoint, answer))
+  const plain = await serveWeb(async (request) => Response.json(transfer(counts.plain, await request.json())))
   const { origin: jose, jwk } = await joseApp(counts.jose)
   process.on("message", () => {
     globalThis.gc?.()
