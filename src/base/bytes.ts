@@ -15,8 +15,8 @@ export function isBytes(value: unknown): value is Uint8Array {
 /** No bytes: nobody can change what is not there, so that one is enough. */
 export const NOTHING: Bytes = /* @__PURE__ */ new Uint8Array(0)
 
-/** `a ‖ b ‖ …` */
-export function concat(...parts: readonly Bytes[]): Bytes {
+/** `a ‖ b ‖ …` of any number of parts: a function can have some hundred thousand arguments at most. */
+export function join(parts: readonly Uint8Array[]): Bytes {
   let length = 0
   for (const part of parts) length += part.length
   const joined = new Uint8Array(length)
@@ -26,6 +26,11 @@ export function concat(...parts: readonly Bytes[]): Bytes {
     offset += part.length
   }
   return joined
+}
+
+/** `a ‖ b ‖ …` */
+export function concat(...parts: readonly Bytes[]): Bytes {
+  return join(parts)
 }
 
 /** `head ‖ lp(field) ‖ … ‖ tail`, in one allocation, or in none where it fits into `room`; `lp(x)` is `u64(length of x) ‖ x`. */

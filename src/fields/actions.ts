@@ -7,7 +7,7 @@
 
 import { encodeBase64url } from "#base64url"
 
-import { type Bytes, concatPrefixed } from "../base/bytes.ts"
+import { type Bytes, concatPrefixed, NOTHING } from "../base/bytes.ts"
 import { canonicalJson } from "../base/canonical-json.ts"
 import type { JsonValue } from "../base/json-value.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
@@ -119,7 +119,7 @@ function hashing({ domain }: HashAction, pointer: string, given: Hashing | undef
   const domainBytes = copyBytes(domain ?? pointer, "domain")
   /** `HMAC-SHA-256(key, label("pseudonym") ‖ lp(domain) ‖ lp(RFC 8785 of the value) ‖ 0x01)` */
   const hash = (value: JsonValue): MaybePromise<string> => {
-    const data = concatPrefixed(new Uint8Array(0), [domainBytes, copyBytes(canonicalJson(value), "value")])
+    const data = concatPrefixed(NOTHING, [domainBytes, copyBytes(canonicalJson(value), "value")])
     const mac = expand(backend, key, "pseudonym", data)
     return mac instanceof Promise ? encodeLater(mac) : encodeBase64url(mac)
   }

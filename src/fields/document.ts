@@ -4,14 +4,12 @@
  * @module
  */
 
-import { type Bytes, concatPrefixed } from "../base/bytes.ts"
+import { type Bytes, concatPrefixed, NOTHING } from "../base/bytes.ts"
 import { serializeJson } from "../base/canonical-json.ts"
 import { copyJson, isJsonObject, type JsonObject } from "../base/json-value.ts"
 import { copyBytes, describe } from "../base/text.ts"
 import { parseStrictJson } from "./json-text.ts"
 import { find, formatPointer, memberOf, parentOf, parsePointer, put, type Segments } from "./pointer.ts"
-
-const NOTHING = new Uint8Array(0)
 
 /**
  * Reads a document: a copy that shares nothing with the caller's.

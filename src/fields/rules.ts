@@ -4,7 +4,7 @@
  * @module
  */
 
-import { equalConstantTime } from "../base/bytes.ts"
+import { equalConstantTime, NOTHING } from "../base/bytes.ts"
 import { copyJson, isJsonObject } from "../base/json-value.ts"
 import { assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
@@ -78,10 +78,8 @@ function overlap(a: Segments, b: Segments): boolean {
   )
 }
 
-const EMPTY = new Uint8Array(0)
-
 function doTheSame(a: Treatment, b: Treatment): boolean {
-  return a.description === b.description && equalConstantTime(a.key ?? EMPTY, b.key ?? EMPTY)
+  return a.description === b.description && equalConstantTime(a.key ?? NOTHING, b.key ?? NOTHING)
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Bytes, concat } from "../base/bytes.ts"
+import { type Bytes, concat, NOTHING } from "../base/bytes.ts"
 import { openFailed } from "../base/errors.ts"
 import { encodeAscii } from "../base/text.ts"
 import type { Backend } from "../crypto/backend.ts"
@@ -31,7 +31,6 @@ export const FRAME_OVERHEAD_BYTES: number = 1 + TAG_BYTES
 
 /** Frames under one key (§9). */
 const EPOCH = 2 ** 20
-const NOTHING = new Uint8Array(0)
 
 /** `nonce = kind ‖ 0x000000 ‖ u64(counter)` */
 function nonceOf(kind: FrameKind, counter: number): Bytes {

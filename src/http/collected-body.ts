@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Bytes } from "../base/bytes.ts"
+import { type Bytes, join } from "../base/bytes.ts"
 
 /** Made by {@link collectBody}. */
 export interface CollectedBody {
@@ -15,17 +15,6 @@ export interface CollectedBody {
 }
 
 const MOST_LOOSE_CHUNKS = 256
-
-/** Not by arguments, as `concat` takes its parts: there may be more than a function can have. */
-function join(chunks: readonly Uint8Array[]): Bytes {
-  const joined = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0))
-  let offset = 0
-  for (const chunk of chunks) {
-    joined.set(chunk, offset)
-    offset += chunk.length
-  }
-  return joined
-}
 
 /**
  * Starts with nothing, and takes `maxBytes` at most.

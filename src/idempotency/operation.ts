@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bytes, equalConstantTime } from "../base/bytes.ts"
+import { type Bytes, equalConstantTime, NOTHING } from "../base/bytes.ts"
 import type { Backend } from "../crypto/backend.ts"
 import { operationCodec, type OperationCodec, type OperationRecord } from "./record.ts"
 import type { IdempotencyStore } from "./store.ts"
@@ -32,7 +32,6 @@ export type Standing =
 
 const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 250
-const NOTHING = new Uint8Array(0)
 
 const isUnderWay = (standing: Standing): boolean => typeof standing === "object" && standing.state === "begun"
 
