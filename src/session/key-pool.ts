@@ -20,6 +20,11 @@ export interface KeyPoolOptions {
   readonly size?: number
   /** Size of the modulus in bits: 2048, 3072 or 4096. Default: 3072. */
   readonly modulusBits?: ModulusBits
+  /**
+   * How much of one core making pairs may take, above 0 and at most 1. Default: 0.5, so that those who use sessions notice nothing
+   * on a machine of two cores. With 1, the pool makes twice as many.
+   */
+  readonly share?: number
   /** Whether private keys may leave this process, encrypted, for a session store that several share. Default: false. */
   readonly extractable?: boolean
   /** Default: the platform's. */
@@ -50,9 +55,10 @@ export interface KeyPool {
   close(): void
 }
 
-const OPTIONS = ["size", "modulusBits", "extractable", "backend", "onDepth"]
-/** After a failure, the next try waits for someone who needs it. */
-const FIRST_GUESS_SECONDS = 1
+const OPTIONS = ["size", "modulusBits", "share", "extractable", "backend", "onDepth"]
+const FIRST_GUESS_MS = 500
+/** The mean is over so many pairs: while the machine is busy for a minute, the pool makes as many as before. */
+const REMEMBERED_PAIRS = 1000
 
 interface Waiting {
   readonly depth: number
@@ -65,18 +71,22 @@ class Pool implements KeyPool {
   readonly extractable: boolean
   readonly backend: Backend
   readonly #modulusBits: ModulusBits
+  readonly #share: number
   readonly #onDepth: ((depth: number) => unknown) | undefined
   readonly #pairs: KeyPair[] = []
   #waiting: Waiting[] = []
   #isFilling = false
   #isClosed = false
-  #secondsForOne = FIRST_GUESS_SECONDS
+  #made = 0
+  #meanMs = FIRST_GUESS_MS
+  #rest: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: Required<Omit<KeyPoolOptions, "onDepth">> & Pick<KeyPoolOptions, "onDepth">) {
     this.size = options.size
     this.extractable = options.extractable
     this.backend = options.backend
     this.#modulusBits = options.modulusBits
+    this.#share = options.share
     this.#onDepth = options.onDepth
   }
 
@@ -89,7 +99,7 @@ class Pool implements KeyPool {
     this.fill()
     if (!pair) {
       throw new SealwireError("ERR_KEY_UNAVAILABLE", "no key for a session is ready: they are being made", {
-        retryAfterSeconds: Math.ceil(this.#secondsForOne),
+        retryAfterSeconds: Math.ceil(this.#meanMs / this.#share / 1000),
       })
     }
     this.#report()
@@ -113,10 +123,11 @@ class Pool implements KeyPool {
 
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#rest)
     this.#settle(closed())
   }
 
-  /** Makes pairs until the pool is full, one at a time, so that it takes one core and no more. */
+  /** Makes pairs until the pool is full, one at a time, with a rest after each. */
   fill(): void {
     if (this.#isFilling) return
     this.#isFilling = true
@@ -130,14 +141,30 @@ class Pool implements KeyPool {
       const startMs = processTime()
       try {
         this.#pairs.push(await this.#generate())
-        this.#secondsForOne = (this.#secondsForOne + (processTime() - startMs) / 1000) / 2
       } catch (error) {
+        // the next try waits for someone who needs it
         this.#settle(error)
         return
       }
+      this.#learn(processTime() - startMs)
       this.#report()
       this.#settle()
+      await this.#takeRest()
     }
+  }
+
+  #learn(tookMs: number): void {
+    this.#made = Math.min(this.#made + 1, REMEMBERED_PAIRS)
+    this.#meanMs += (tookMs - this.#meanMs) / this.#made
+  }
+
+  /** Leaves the core to others for as long as the share asks; in a pool that is closed it has no end, and holds no process. */
+  #takeRest(): Promise<void> | undefined {
+    const restMs = this.#meanMs / this.#share - this.#meanMs
+    if (restMs === 0) return undefined
+    return new Promise((resolve) => {
+      if (!this.#isClosed) this.#rest = setTimeout(resolve, restMs)
+    })
   }
 
   #generate(): Promise<KeyPair> {
@@ -167,16 +194,20 @@ const closed = (): SealwireError => new SealwireError("ERR_KEY_UNAVAILABLE", "th
 /**
  * Creates a pool of RSA pairs, and starts to fill it.
  *
- * Making a 3072-bit pair takes about a quarter of a second of one core, on Node 20 three quarters: so many sessions can open for
- * long. The pool is what a burst can take, and evens out that some pairs take several times as long as others. A pair that is ready
- * holds some 6 KB.
+ * Making a 3072-bit pair takes about a quarter of a second of one core, on Node 20 three quarters, and as long again is rest: so many
+ * sessions can open for long. The pool is what a burst can take, and evens out that some pairs take several times as long as
+ * others. A pair that is ready holds some 6 KB.
  *
  * @throws `TypeError` or `RangeError` for a wrong option.
  */
 export function createKeyPool(options: KeyPoolOptions = {}): KeyPool {
   assertOptions(options, "options", OPTIONS)
-  const { size = 64, modulusBits = 3072, extractable = false, backend = platform, onDepth } = options
+  const { size = 64, modulusBits = 3072, share = 0.5, extractable = false, backend = platform } = options
+  const { onDepth } = options
   assertInteger(size, "options.size", 1, 10_000)
+  if (!(typeof share === "number" && share > 0 && share <= 1)) {
+    throw new RangeError(`options.share must be above 0 and at most 1, not ${String(share)}`)
+  }
   if (!MODULUS_BITS.includes(modulusBits)) {
     throw new RangeError(`options.modulusBits must be ${MODULUS_BITS.join(", ")}, not ${String(modulusBits)}`)
   }
@@ -184,6 +215,7 @@ export function createKeyPool(options: KeyPoolOptions = {}): KeyPool {
   const pool = new Pool({
     size,
     modulusBits,
+    share,
     extractable: extractable === true,
     backend,
     ...(onDepth ? { onDepth } : {}),

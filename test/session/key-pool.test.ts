@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 
 import { backend } from "#backend"
 
@@ -38,8 +38,9 @@ interface PromiseWithResolversLike {
 }
 
 const pools: KeyPool[] = []
+/** Without rest between pairs, unless told otherwise. */
 function create(options: Parameters<typeof createKeyPool>[0]): KeyPool {
-  const pool = createKeyPool(options)
+  const pool = createKeyPool({ share: 1, ...options })
   pools.push(pool)
   return pool
 }
@@ -109,6 +110,70 @@ describe("a key pool", () => {
     expect([slow.asked(), pool.depth]).toEqual([1, 1])
   })
 
+  describe("with a share of a core", () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })
+    })
+    afterEach(() => {
+      vi.useRealTimers()
+    })
+
+    /** Finishes a pair that took so long. */
+    async function finishAfter(slow: ReturnType<typeof slowBackend>, tookMs: number): Promise<void> {
+      vi.advanceTimersByTime(tookMs)
+      await slow.finish()
+    }
+
+    it("rests after each pair, half of the time unless it is told otherwise", async () => {
+      const slow = slowBackend()
+      const pool = createKeyPool({ size: 4, backend: slow })
+      pools.push(pool)
+      await finishAfter(slow, 200)
+      expect(pool.depth).toBe(1)
+      await vi.advanceTimersByTimeAsync(199)
+      expect(slow.asked()).toBe(1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(slow.asked()).toBe(2)
+    })
+
+    it("rests by the mean of what pairs took, so that it makes as many where one is slow", async () => {
+      const slow = slowBackend()
+      create({ size: 4, share: 0.25, backend: slow })
+      await finishAfter(slow, 100)
+      await vi.advanceTimersByTimeAsync(300)
+      await finishAfter(slow, 300)
+      await vi.advanceTimersByTimeAsync(599)
+      expect(slow.asked()).toBe(2)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(slow.asked()).toBe(3)
+    })
+
+    it("tells who finds it empty how long the next pair takes with its rest", async () => {
+      const slow = slowBackend()
+      const pool = create({ size: 1, share: 0.1, backend: slow })
+      await finishAfter(slow, 700)
+      pool.take()
+      expect(() => pool.take()).toThrow(expect.objectContaining({ retryAfterSeconds: 7 }))
+    })
+
+    it("holds no process once it is closed", async () => {
+      const slow = slowBackend()
+      const pool = create({ size: 2, share: 0.5, backend: slow })
+      await finishAfter(slow, 100)
+      expect(vi.getTimerCount()).toBe(1)
+      pool.close()
+      expect(vi.getTimerCount()).toBe(0)
+    })
+
+    it("begins no rest once it is closed", async () => {
+      const slow = slowBackend()
+      const pool = create({ size: 2, share: 0.5, backend: slow })
+      pool.close()
+      await finishAfter(slow, 100)
+      expect(vi.getTimerCount()).toBe(0)
+    })
+  })
+
   it("leaves the event loop alone while it makes pairs", async () => {
     const pool = create({ size: 2, modulusBits: 2048 })
     let turns = 0
@@ -121,6 +186,10 @@ describe("a key pool", () => {
   it.each([
     [{ size: 0 }, /size must be/],
     [{ modulusBits: 1024 as never }, /modulusBits must be/],
+    [{ share: 0 }, /share must be above 0 and at most 1/],
+    [{ share: 1.1 }, /share must be above 0 and at most 1/],
+    [{ share: NaN }, /share must be above 0 and at most 1/],
+    [{ share: "1" as never }, /share must be above 0 and at most 1/],
     [{ onDepth: 1 as never }, /onDepth must be/],
     [{ depth: 1 } as never, /no option "depth"/],
   ])("refuses %j", (options, message) => {
