@@ -9,11 +9,12 @@ import { assertOptions } from "../base/options.ts"
 import type { PostgresClient } from "./postgres-client.ts"
 import {
   askerOf,
-  endRecord,
   literal,
   migrateRecords,
   moment,
+  principalRecords,
   readMoment,
+  type Row,
   type StoreName,
 } from "./postgres-records.ts"
 import { type PostgresTable, qualified } from "./postgres-sql.ts"
@@ -53,8 +54,7 @@ export async function migrateApiKeys(client: PostgresClient, options: PostgresTa
   await migrateRecords(client, postgresApiKeySchema(options), NAME)
 }
 
-function readRow(row: unknown): ApiKeyRecord {
-  const columns = row as Readonly<Record<string, unknown>>
+function readRow(columns: Row): ApiKeyRecord {
   const { id, hash, principal } = columns as Readonly<Record<"id" | "hash" | "principal", string>>
   const scopes = JSON.parse(String(columns["scopes"])) as string[]
   const createdAtMs = Number(columns["created_at_ms"])
@@ -95,21 +95,13 @@ export function postgresApiKeyStore(client: PostgresClient, options: PostgresTab
   const table = tableOf(options)
   const ask = askerOf(client, NAME)
   return {
+    ...principalRecords(ask, table, "id", readRow),
     async add({ id, hash, principal, scopes, createdAtMs, endsAtMs, lastUsedAtMs }) {
       const texts = [id, hash, principal, JSON.stringify(scopes)].map(literal)
       const values = [...texts, ...[createdAtMs, endsAtMs, lastUsedAtMs].map(moment)]
       const sql = `INSERT INTO ${table} VALUES (${values.join(", ")}) ON CONFLICT DO NOTHING RETURNING id`
       return (await ask(sql)).length === 1
     },
-    async find(id) {
-      const [row] = await ask(`SELECT * FROM ${table} WHERE id = ${literal(id)}`)
-      return row === undefined ? undefined : readRow(row)
-    },
-    async list(principal) {
-      const where = principal === undefined ? "" : ` WHERE principal = ${literal(principal)}`
-      return (await ask(`SELECT * FROM ${table}${where}`)).map(readRow)
-    },
-    end: (id, endsAtMs) => endRecord(ask, table, { column: "id", value: id }, endsAtMs),
     async touch(id, usedAtMs) {
       const later = `greatest(coalesce(last_used_at_ms, 0), ${moment(usedAtMs)})`
       await ask(`UPDATE ${table} SET last_used_at_ms = ${later} WHERE id = ${literal(id)}`)

@@ -67,15 +67,40 @@ export async function migrateRecords(client: PostgresClient, schema: string, nam
   await askerOf(client, name)(`${lock}\n${schema}`)
 }
 
-/** Ends a record, or has it end sooner; gives its end from now on. */
-export async function endRecord(
+/** The columns of a row, by their names. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** What is done alike with the records of principals: API keys, and the signing keys of clients. */
+export interface PrincipalRecords<Held> {
+  find(id: string): Promise<Held | undefined>
+  list(principal?: string): Promise<Held[]>
+  /** Ends a record, or has it end sooner; gives its end from now on. */
+  end(id: string, endsAtMs: number): Promise<number | undefined>
+}
+
+/** The records in a table, which has `idColumn`, `principal` and `ends_at_ms`. */
+export function principalRecords<Held>(
   ask: Query,
   table: string,
-  id: { readonly column: string; readonly value: string },
-  endsAtMs: number,
-): Promise<number | undefined> {
-  const sooner = `least(coalesce(ends_at_ms, ${LAST_MS}), ${moment(endsAtMs)})`
-  const where = `${id.column} = ${literal(id.value)}`
-  const [row] = await ask(`UPDATE ${table} SET ends_at_ms = ${sooner} WHERE ${where} RETURNING ends_at_ms`)
-  return row === undefined ? undefined : Number((row as { ends_at_ms: unknown }).ends_at_ms)
+  idColumn: string,
+  readRow: (row: Row) => Held,
+): PrincipalRecords<Held> {
+  return {
+    async find(id) {
+      const [row] = await ask(`SELECT * FROM ${table} WHERE ${idColumn} = ${literal(id)}`)
+      return row === undefined ? undefined : readRow(row as Row)
+    },
+    async list(principal) {
+      const where = principal === undefined ? "" : ` WHERE principal = ${literal(principal)}`
+      return (await ask(`SELECT * FROM ${table}${where}`)).map((row) => readRow(row as Row))
+    },
+    async end(id, endsAtMs) {
+      const sooner = `least(coalesce(ends_at_ms, ${LAST_MS}), ${moment(endsAtMs)})`
+      const where = `${idColumn} = ${literal(id)}`
+      const [row] = await ask(
+        `UPDATE ${table} SET ends_at_ms = ${sooner} WHERE ${where} RETURNING ends_at_ms`,
+      )
+      return row === undefined ? undefined : readMoment((row as Row)["ends_at_ms"])
+    },
+  }
 }

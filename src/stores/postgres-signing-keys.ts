@@ -10,11 +10,12 @@ import type { SigningKeyRecord, SigningKeyStore } from "../signing-keys/record.t
 import type { PostgresClient } from "./postgres-client.ts"
 import {
   askerOf,
-  endRecord,
   literal,
   migrateRecords,
   moment,
+  principalRecords,
   readMoment,
+  type Row,
   type StoreName,
 } from "./postgres-records.ts"
 import { type PostgresTable, qualified } from "./postgres-sql.ts"
@@ -53,8 +54,7 @@ export async function migrateSigningKeys(client: PostgresClient, options: Postgr
   await migrateRecords(client, postgresSigningKeySchema(options), NAME)
 }
 
-function readRow(row: unknown): SigningKeyRecord {
-  const columns = row as Readonly<Record<string, unknown>>
+function readRow(columns: Row): SigningKeyRecord {
   const { kid, principal } = columns as Readonly<Record<"kid" | "principal", string>>
   return {
     kid,
@@ -93,20 +93,12 @@ export function postgresSigningKeyStore(
   const table = tableOf(options)
   const ask = askerOf(client, NAME)
   return {
+    ...principalRecords(ask, table, "kid", readRow),
     async add({ kid, jwk, principal, scopes, enrolledAtMs, endsAtMs }) {
       const texts = [kid, JSON.stringify(jwk), principal, JSON.stringify(scopes)].map(literal)
       const values = [...texts, moment(enrolledAtMs), moment(endsAtMs)]
       const sql = `INSERT INTO ${table} VALUES (${values.join(", ")}) ON CONFLICT DO NOTHING RETURNING kid`
       return (await ask(sql)).length === 1
     },
-    async find(kid) {
-      const [row] = await ask(`SELECT * FROM ${table} WHERE kid = ${literal(kid)}`)
-      return row === undefined ? undefined : readRow(row)
-    },
-    async list(principal) {
-      const where = principal === undefined ? "" : ` WHERE principal = ${literal(principal)}`
-      return (await ask(`SELECT * FROM ${table}${where}`)).map(readRow)
-    },
-    end: (kid, endsAtMs) => endRecord(ask, table, { column: "kid", value: kid }, endsAtMs),
   }
 }

@@ -48,20 +48,12 @@ const readRecord = ({ fixed, endsAtMs, lastUsedAtMs }: Kept): ApiKeyRecord => ({
 export function redisApiKeyStore(client: RedisClient, options: RedisApiKeyStoreOptions): ApiKeyStore {
   assertOptions(options, "options", ["prefix"])
   assertPrefix(options.prefix)
-  const records = redisRecords(client, options.prefix, "api-keys", "API key store")
+  const name = { prefix: options.prefix, kind: "api-keys", store: "API key store" }
+  const records = redisRecords(client, name, readRecord)
   return {
+    ...records,
     add({ endsAtMs, lastUsedAtMs, ...fixed }) {
       return records.add(fixed.id, { fixed, endsAtMs, lastUsedAtMs })
     },
-    async find(id) {
-      const found = await records.find(id)
-      return found && readRecord(found)
-    },
-    async list(principal) {
-      const all = (await records.list()).map(readRecord)
-      return all.filter((record) => principal === undefined || record.principal === principal)
-    },
-    end: (id, endsAtMs) => records.end(id, endsAtMs),
-    touch: (id, usedAtMs) => records.touch(id, usedAtMs),
   }
 }

@@ -18,12 +18,20 @@ export interface Kept {
   readonly lastUsedAtMs: number | undefined
 }
 
+/** Which records, and what their store is called in errors. */
+export interface RecordsName {
+  readonly prefix: string
+  /** Such as `"api-keys"`. */
+  readonly kind: string
+  readonly store: string
+}
+
 /** The records of one store. */
-export interface RedisRecords {
+export interface RedisRecords<Held> {
   /** `false` where there is one with this id, which stays as it is. */
   add(id: string, record: Kept): Promise<boolean>
-  find(id: string): Promise<Kept | undefined>
-  list(): Promise<Kept[]>
+  find(id: string): Promise<Held | undefined>
+  list(principal?: string): Promise<Held[]>
   /** Gives the end from now on, which is never later than before; undefined where there is no such record. */
   end(id: string, endsAtMs: number): Promise<number | undefined>
   touch(id: string, usedAtMs: number): Promise<void>
@@ -100,12 +108,16 @@ const readKept = ([fixed = "", end, use]: readonly string[]): Kept => ({
 })
 
 /**
- * The records under `prefix` and `kind`, such as `"api-keys"`.
+ * The records under a name.
  *
- * @param store - What it is called in errors.
+ * @param read - Gives a record as the store's users know it.
  * @throws `TypeError` for a client that is none.
  */
-export function redisRecords(client: RedisClient, prefix: string, kind: string, store: string): RedisRecords {
+export function redisRecords<Held extends { readonly principal: string }>(
+  client: RedisClient,
+  { prefix, kind, store }: RecordsName,
+  read: (kept: Kept) => Held,
+): RedisRecords<Held> {
   const run = scriptRunner(client)
   const keys = ["records", "ends", "uses"].map((name) => `{${prefix}:${kind}}:${name}`)
   const ask = async (script: Script, ...args: string[]): Promise<unknown> => {
@@ -124,11 +136,14 @@ export function redisRecords(client: RedisClient, prefix: string, kind: string, 
     },
     async find(id) {
       const found = texts(await ask(find, id))
-      return found.length === 0 ? undefined : readKept(found)
+      return found.length === 0 ? undefined : read(readKept(found))
     },
-    async list() {
+    async list(principal) {
       const all = texts(await ask(list))
-      return Array.from({ length: all.length / 3 }, (_, n) => readKept(all.slice(3 * n, 3 * n + 3)))
+      const each = Array.from({ length: all.length / 3 }, (_, n) =>
+        read(readKept(all.slice(3 * n, 3 * n + 3))),
+      )
+      return each.filter((record) => principal === undefined || record.principal === principal)
     },
     async end(id, endsAtMs) {
       return readMoment(String(await ask(end, id, String(endsAtMs))))

@@ -50,19 +50,14 @@ export function redisSigningKeyStore(
 ): SigningKeyStore {
   assertOptions(options, "options", ["prefix"])
   assertPrefix(options.prefix)
-  const records = redisRecords(client, options.prefix, "signing-keys", "store of signing keys")
+  const name = { prefix: options.prefix, kind: "signing-keys", store: "store of signing keys" }
+  const records = redisRecords(client, name, readRecord)
   return {
     add({ endsAtMs, ...fixed }) {
       return records.add(fixed.kid, { fixed, endsAtMs, lastUsedAtMs: undefined })
     },
-    async find(kid) {
-      const found = await records.find(kid)
-      return found && readRecord(found)
-    },
-    async list(principal) {
-      const all = (await records.list()).map(readRecord)
-      return all.filter((record) => principal === undefined || record.principal === principal)
-    },
+    find: (kid) => records.find(kid),
+    list: (principal) => records.list(principal),
     end: (kid, endsAtMs) => records.end(kid, endsAtMs),
   }
 }

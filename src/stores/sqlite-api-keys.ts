@@ -6,7 +6,16 @@
 
 import type { ApiKeyRecord, ApiKeyStore } from "../api-keys/record.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
-import { assertKeyDatabase, openStatements, readMoment, type SqliteKeyDatabase } from "./sqlite-records.ts"
+import {
+  assertKeyDatabase,
+  openStatements,
+  principalRecords,
+  type PrincipalStatement,
+  principalStatements,
+  readMoment,
+  type Row,
+  type SqliteKeyDatabase,
+} from "./sqlite-records.ts"
 import { quote } from "./sqlite-schema.ts"
 
 /** Options of {@link sqliteApiKeyStore}. */
@@ -17,14 +26,10 @@ export interface SqliteApiKeyStoreOptions {
   readonly busyTimeoutMs?: number
 }
 
-type Name = "add" | "find" | "all" | "allOf" | "end" | "touch"
+const COLUMNS = 7
 
-const statementsFor = (table: string): Readonly<Record<Name, string>> => ({
-  add: `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-  find: `SELECT * FROM ${table} WHERE id = ?`,
-  all: `SELECT * FROM ${table}`,
-  allOf: `SELECT * FROM ${table} WHERE principal = ?`,
-  end: `UPDATE ${table} SET ends_at_ms = min(coalesce(ends_at_ms, ?), ?) WHERE id = ?`,
+const statementsFor = (table: string): Readonly<Record<PrincipalStatement | "touch", string>> => ({
+  ...principalStatements(table, "id", COLUMNS),
   touch: `UPDATE ${table} SET last_used_at_ms = max(coalesce(last_used_at_ms, 0), ?) WHERE id = ?`,
 })
 
@@ -47,9 +52,7 @@ export function sqliteApiKeySchema(table = "sealwire_api_keys"): string {
 `
 }
 
-function readRow(row: unknown): ApiKeyRecord | undefined {
-  if (row === undefined || row === null) return undefined
-  const columns = row as Readonly<Record<string, unknown>>
+function readRow(columns: Row): ApiKeyRecord {
   const { id, hash, principal } = columns as Readonly<Record<"id" | "hash" | "principal", string>>
   const scopes = JSON.parse(String(columns["scopes"])) as string[]
   const createdAtMs = Number(columns["created_at_ms"])
@@ -85,25 +88,11 @@ export function sqliteApiKeyStore(
   assertInteger(busyTimeoutMs, "options.busyTimeoutMs", 0, 60_000)
   const sql = { schema: sqliteApiKeySchema(table), ...statementsFor(quote(table)) }
   const use = openStatements(database, sql, busyTimeoutMs, "API key store")
-  const find = (id: string): ApiKeyRecord | undefined =>
-    use("find", (statement) => readRow(statement.get(id)))
-
+  const records = principalRecords(use, readRow)
   return {
+    ...records,
     add({ id, hash, principal, scopes, createdAtMs, endsAtMs = null, lastUsedAtMs = null }) {
-      const values = [id, hash, principal, JSON.stringify(scopes), createdAtMs, endsAtMs, lastUsedAtMs]
-      return use("add", (statement) => Number(statement.run(...values).changes) === 1)
-    },
-    find,
-    list(principal) {
-      const rows =
-        principal === undefined
-          ? use("all", (statement) => statement.all())
-          : use("allOf", (statement) => statement.all(principal))
-      return rows.map(readRow).filter((record) => record !== undefined)
-    },
-    end(id, endsAtMs) {
-      use("end", (statement) => statement.run(endsAtMs, endsAtMs, id))
-      return find(id)?.endsAtMs
+      return records.add(id, hash, principal, JSON.stringify(scopes), createdAtMs, endsAtMs, lastUsedAtMs)
     },
     touch(id, usedAtMs) {
       use("touch", (statement) => statement.run(usedAtMs, id))

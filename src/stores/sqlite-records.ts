@@ -32,6 +32,9 @@ export type Use<Name extends string> = <Result>(
   run: (statement: SqliteKeyStatement) => Result,
 ) => Result
 
+/** The columns of a row, by their names. */
+export type Row = Readonly<Record<string, unknown>>
+
 /** A time in a row. */
 export const readMoment = (value: unknown): number | undefined =>
   value === null || value === undefined ? undefined : Number(value)
@@ -71,5 +74,57 @@ export function openStatements<Name extends string>(
       prepared.clear()
       throw new SealwireError("ERR_STORE", `the ${store} could not use its SQLite file`, { cause })
     }
+  }
+}
+
+/** What is done alike with the records of principals. */
+export type PrincipalStatement = "add" | "find" | "all" | "allOf" | "end"
+
+/** The statements for a table of so many columns, the first of which is `id`. */
+export function principalStatements(
+  table: string,
+  id: string,
+  columns: number,
+): Readonly<Record<PrincipalStatement, string>> {
+  return {
+    add: `INSERT INTO ${table} VALUES (${Array(columns).fill("?").join(", ")}) ON CONFLICT DO NOTHING`,
+    find: `SELECT * FROM ${table} WHERE ${id} = ?`,
+    all: `SELECT * FROM ${table}`,
+    allOf: `SELECT * FROM ${table} WHERE principal = ?`,
+    end: `UPDATE ${table} SET ends_at_ms = min(coalesce(ends_at_ms, ?), ?) WHERE ${id} = ?`,
+  }
+}
+
+/** The records of principals: API keys, and the signing keys of clients. */
+export interface PrincipalRecords<Held> {
+  add(...values: SqliteValue[]): boolean
+  find(id: string): Held | undefined
+  list(principal?: string): Held[]
+  end(id: string, endsAtMs: number): number | undefined
+}
+
+/** Does what {@link principalStatements} say. */
+export function principalRecords<Held extends { readonly endsAtMs: number | undefined }>(
+  use: Use<PrincipalStatement>,
+  readRow: (row: Row) => Held,
+): PrincipalRecords<Held> {
+  const find = (id: string): Held | undefined => {
+    const row = use("find", (statement) => statement.get(id))
+    return row === undefined || row === null ? undefined : readRow(row as Row)
+  }
+  return {
+    add: (...values) => use("add", (statement) => Number(statement.run(...values).changes) === 1),
+    find,
+    list(principal) {
+      const rows =
+        principal === undefined
+          ? use("all", (statement) => statement.all())
+          : use("allOf", (statement) => statement.all(principal))
+      return rows.map((row) => readRow(row as Row))
+    },
+    end(id, endsAtMs) {
+      use("end", (statement) => statement.run(endsAtMs, endsAtMs, id))
+      return find(id)?.endsAtMs
+    },
   }
 }

@@ -7,7 +7,15 @@
 import { assertInteger, assertOptions } from "../base/options.ts"
 import type { Jwk } from "../crypto/backend.ts"
 import type { SigningKeyRecord, SigningKeyStore } from "../signing-keys/record.ts"
-import { assertKeyDatabase, openStatements, readMoment, type SqliteKeyDatabase } from "./sqlite-records.ts"
+import {
+  assertKeyDatabase,
+  openStatements,
+  principalRecords,
+  principalStatements,
+  readMoment,
+  type Row,
+  type SqliteKeyDatabase,
+} from "./sqlite-records.ts"
 import { quote } from "./sqlite-schema.ts"
 
 /** Options of {@link sqliteSigningKeyStore}. */
@@ -18,15 +26,7 @@ export interface SqliteSigningKeyStoreOptions {
   readonly busyTimeoutMs?: number
 }
 
-type Name = "add" | "find" | "all" | "allOf" | "end"
-
-const statementsFor = (table: string): Readonly<Record<Name, string>> => ({
-  add: `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-  find: `SELECT * FROM ${table} WHERE kid = ?`,
-  all: `SELECT * FROM ${table}`,
-  allOf: `SELECT * FROM ${table} WHERE principal = ?`,
-  end: `UPDATE ${table} SET ends_at_ms = min(coalesce(ends_at_ms, ?), ?) WHERE kid = ?`,
-})
+const COLUMNS = 6
 
 /**
  * The table that {@link sqliteSigningKeyStore} makes, as SQL: for those who keep their schema by migrations. Can be run again.
@@ -46,9 +46,7 @@ export function sqliteSigningKeySchema(table = "sealwire_signing_keys"): string 
 `
 }
 
-function readRow(row: unknown): SigningKeyRecord | undefined {
-  if (row === undefined || row === null) return undefined
-  const columns = row as Readonly<Record<string, unknown>>
+function readRow(columns: Row): SigningKeyRecord {
   const { kid, principal } = columns as Readonly<Record<"kid" | "principal", string>>
   return {
     kid,
@@ -82,27 +80,14 @@ export function sqliteSigningKeyStore(
   assertOptions(options, "options", ["table", "busyTimeoutMs"])
   const { table = "sealwire_signing_keys", busyTimeoutMs = 1000 } = options
   assertInteger(busyTimeoutMs, "options.busyTimeoutMs", 0, 60_000)
-  const sql = { schema: sqliteSigningKeySchema(table), ...statementsFor(quote(table)) }
+  const sql = { schema: sqliteSigningKeySchema(table), ...principalStatements(quote(table), "kid", COLUMNS) }
   const use = openStatements(database, sql, busyTimeoutMs, "store of signing keys")
-  const find = (kid: string): SigningKeyRecord | undefined =>
-    use("find", (statement) => readRow(statement.get(kid)))
-
+  const records = principalRecords(use, readRow)
   return {
+    ...records,
     add({ kid, jwk, principal, scopes, enrolledAtMs, endsAtMs = null }) {
-      const values = [kid, JSON.stringify(jwk), principal, JSON.stringify(scopes), enrolledAtMs, endsAtMs]
-      return use("add", (statement) => Number(statement.run(...values).changes) === 1)
-    },
-    find,
-    list(principal) {
-      const rows =
-        principal === undefined
-          ? use("all", (statement) => statement.all())
-          : use("allOf", (statement) => statement.all(principal))
-      return rows.map(readRow).filter((record) => record !== undefined)
-    },
-    end(kid, endsAtMs) {
-      use("end", (statement) => statement.run(endsAtMs, endsAtMs, kid))
-      return find(kid)?.endsAtMs
+      const texts = [JSON.stringify(jwk), principal, JSON.stringify(scopes)]
+      return records.add(kid, ...texts, enrolledAtMs, endsAtMs)
     },
   }
 }
