@@ -1,10 +1,11 @@
 /**
- * Keys in AWS KMS: `openKeyRing({ store, protection: { service: awsKeyService(new KMSClient()) } })`.
- * The role needs kms:CreateKey, GetPublicKey, Decrypt and, to be rid of old keys, ScheduleKeyDeletion.
+ * Keys in AWS KMS: `openKeyRing({ store, protection: { service: awsKeyService(new KMSClient(), { macKeyId }) } })`.
+ * The role needs kms:CreateKey, GetPublicKey, Decrypt and, to be rid of old keys, ScheduleKeyDeletion; kms:GenerateMac for the MAC key.
  */
 import {
   CreateKeyCommand,
   DecryptCommand,
+  GenerateMacCommand,
   GetPublicKeyCommand,
   type KMSClient,
   KMSServiceException,
@@ -14,11 +15,29 @@ import { SealwireError } from "sealwire"
 import type { KeyService } from "sealwire/key-ring"
 import { importPublicKey } from "sealwire/keys"
 
+export interface AwsOptions {
+  /**
+   * The ARN of a key with the usage `GENERATE_VERIFY_MAC` and the spec `HMAC_256`, which serves this ring and nothing else. No alias: it
+   * may come to mean another key. Default: none, and the ring has no MAC.
+   */
+  readonly macKeyId?: string
+}
+
 /** What KMS says of a ciphertext; everything else says that it was not asked. */
 const NOT_OPENED = ["InvalidCiphertextException", "ValidationException"]
 const DAYS_UNTIL_GONE = 7
 
-export function awsKeyService(client: KMSClient): KeyService {
+export function awsKeyService(client: KMSClient, { macKeyId }: AwsOptions = {}): KeyService {
+  // KMS takes up to 4,096 bytes, of which a ring gives some fifty
+  const macBy =
+    (KeyId: string) =>
+    async (Message: Uint8Array): Promise<Uint8Array> => {
+      const { Mac } = await client.send(
+        new GenerateMacCommand({ KeyId, MacAlgorithm: "HMAC_SHA_256", Message }),
+      )
+      if (!Mac) throw new Error("KMS gave no MAC")
+      return Mac
+    }
   return {
     async create(modulusBits) {
       const made = await client.send(
@@ -52,5 +71,7 @@ export function awsKeyService(client: KMSClient): KeyService {
       const PendingWindowInDays = DAYS_UNTIL_GONE
       await client.send(new ScheduleKeyDeletionCommand({ KeyId: reference, PendingWindowInDays }))
     },
+
+    ...(macKeyId !== undefined && { mac: macBy(macKeyId) }),
   }
 }

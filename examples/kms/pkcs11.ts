@@ -19,6 +19,11 @@ export interface Pkcs11Options {
   readonly pin: string
   /** `"raw"` for a token without OAEP by SHA-256, such as SoftHSM 2.6. Default: `"oaep"`. */
   readonly mechanism?: "oaep" | "raw"
+  /**
+   * The label of a secret key for `CKM_SHA256_HMAC`, of 32 bytes or more, which serves this ring and nothing else. Default: none, and the
+   * ring has no MAC.
+   */
+  readonly macKeyLabel?: string
 }
 
 /** `CKZ_DATA_SPECIFIED`, with no label. */
@@ -43,10 +48,11 @@ const NOT_OPENED: readonly number[] = [
 ]
 
 const MOST_BYTES = 512
+const MAC_BYTES = 32
 
 /** Opens the token. `close` when the process ends. */
 export function pkcs11KeyService(options: Pkcs11Options): KeyService & { close(): void } {
-  const { library, tokenLabel, pin, mechanism = "oaep" } = options
+  const { library, tokenLabel, pin, mechanism = "oaep", macKeyLabel } = options
   const token = new pkcs11js.PKCS11()
   token.load(library)
   token.C_Initialize()
@@ -58,19 +64,39 @@ export function pkcs11KeyService(options: Pkcs11Options): KeyService & { close()
   const session = token.C_OpenSession(slot, flags)
   token.C_Login(session, pkcs11js.CKU_USER, pin)
 
-  function find(
-    inSession: pkcs11js.Handle,
-    objectClass: number,
-    reference: string,
-  ): pkcs11js.Handle | undefined {
-    token.C_FindObjectsInit(inSession, [
-      { type: pkcs11js.CKA_CLASS, value: objectClass },
-      { type: pkcs11js.CKA_ID, value: Buffer.from(reference, "hex") },
-    ])
-    const [found] = token.C_FindObjects(inSession, 1)
+  function find(inSession: pkcs11js.Handle, ...template: pkcs11js.Template): pkcs11js.Handle[] {
+    token.C_FindObjectsInit(inSession, template)
+    const found = token.C_FindObjects(inSession, 2)
     token.C_FindObjectsFinal(inSession)
     return found
   }
+  const isOf = (objectClass: number): pkcs11js.Attribute => ({ type: pkcs11js.CKA_CLASS, value: objectClass })
+  const isCalled = (reference: string): pkcs11js.Attribute => ({
+    type: pkcs11js.CKA_ID,
+    value: Buffer.from(reference, "hex"),
+  })
+
+  /** Works in a session of its own, since a session does one thing at a time. */
+  async function alone(work: (own: pkcs11js.Handle) => Promise<Uint8Array>): Promise<Uint8Array> {
+    const own = token.C_OpenSession(slot as pkcs11js.Handle, flags)
+    try {
+      return await work(own)
+    } finally {
+      token.C_CloseSession(own)
+    }
+  }
+
+  const macBy =
+    (keyLabel: string) =>
+    (data: Uint8Array): Promise<Uint8Array> =>
+      alone(async (own) => {
+        const label = { type: pkcs11js.CKA_LABEL, value: keyLabel }
+        const [key, another] = find(own, isOf(pkcs11js.CKO_SECRET_KEY), label)
+        // tokens take a label twice, and which one comes first then nobody promises
+        if (!key || another) throw new Error(`the token must have exactly one secret key called ${keyLabel}`)
+        token.C_SignInit(own, { mechanism: pkcs11js.CKM_SHA256_HMAC }, key)
+        return token.C_SignAsync(own, Buffer.from(data), Buffer.alloc(MAC_BYTES))
+      })
 
   return {
     async create(modulusBits) {
@@ -101,10 +127,8 @@ export function pkcs11KeyService(options: Pkcs11Options): KeyService & { close()
     },
 
     async unwrap(reference, encryptedKey) {
-      // of its own: a session does one thing at a time
-      const own = token.C_OpenSession(slot, flags)
-      try {
-        const key = find(own, pkcs11js.CKO_PRIVATE_KEY, reference)
+      const decrypt = async (own: pkcs11js.Handle): Promise<Uint8Array> => {
+        const [key] = find(own, isOf(pkcs11js.CKO_PRIVATE_KEY), isCalled(reference))
         if (!key) throw new Error("the token does not have that key")
         const [modulus] = token.C_GetAttributeValue(own, key, [{ type: pkcs11js.CKA_MODULUS }])
         // RFC 8017 §5.1.2, step 1: tokens differ in what they call it, and SoftHSM calls it a fault of its own
@@ -112,21 +136,24 @@ export function pkcs11KeyService(options: Pkcs11Options): KeyService & { close()
         token.C_DecryptInit(own, mechanism === "raw" ? RAW : OAEP, key)
         const opened = await token.C_DecryptAsync(own, Buffer.from(encryptedKey), Buffer.alloc(MOST_BYTES))
         return mechanism === "raw" ? removeOaep(opened) : opened
+      }
+      try {
+        return await alone(decrypt)
       } catch (cause) {
         const isAnswer = !(cause instanceof pkcs11js.Pkcs11Error) || NOT_OPENED.includes(cause.code)
         if (isAnswer) throw cause
         throw new SealwireError("ERR_KEY_UNAVAILABLE", "the token could not be asked", { cause })
-      } finally {
-        token.C_CloseSession(own)
       }
     },
 
     async destroy(reference) {
       for (const objectClass of [pkcs11js.CKO_PRIVATE_KEY, pkcs11js.CKO_PUBLIC_KEY]) {
-        const found = find(session, objectClass, reference)
+        const [found] = find(session, isOf(objectClass), isCalled(reference))
         if (found) token.C_DestroyObject(session, found)
       }
     },
+
+    ...(macKeyLabel !== undefined && { mac: macBy(macKeyLabel) }),
 
     close() {
       token.C_Logout(session)

@@ -5,36 +5,26 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import {
   type KeyProtection,
   type KeyRingManager,
-  type KeyRingStore,
   type KeyService,
   manageKeyRing,
 } from "../../src/key-ring.ts"
 import { onceForEachSalt } from "../../src/key-ring/keeper.ts"
 import { importPublicKey } from "../../src/keys.ts"
 import { errorOf } from "../support/reader.ts"
-import { type Fleet, fleet, statesOf, wrapped } from "../support/key-rings.ts"
-
-interface Stored {
-  readonly version: number
-  readonly text: string
-}
-
-/** A store that shows one text, and takes none. */
-const showing = (stored: Stored): KeyRingStore => ({
-  load: async (name) => (name === "ring" ? stored : undefined),
-  save: async () => false,
-})
-
-const loadRing = async ({ store }: Fleet): Promise<Stored> => {
-  const stored = await store.load("ring")
-  if (!stored) throw new Error("no ring is stored")
-  return stored
-}
+import {
+  type Fleet,
+  fleet,
+  loadRing,
+  showing,
+  statesOf,
+  type StoredText,
+  wrapped,
+} from "../support/key-rings.ts"
 
 const protection = wrapped()
 let made: Fleet
-let early: Stored
-let stored: Stored
+let early: StoredText
+let stored: StoredText
 
 beforeAll(async () => {
   made = fleet({ protection })
@@ -46,11 +36,11 @@ beforeAll(async () => {
 })
 afterAll(() => made.close())
 
-const manage = (shown: Stored, given: KeyProtection = protection): Promise<KeyRingManager> =>
+const manage = (shown: StoredText, given: KeyProtection = protection): Promise<KeyRingManager> =>
   manageKeyRing({ store: showing(shown), protection: given, clock: made.clock })
 
 /** The same text with one value changed: the place by names, and what is there then. */
-function changed(path: string, value: unknown): Stored {
+function changed(path: string, value: unknown): StoredText {
   const document = JSON.parse(stored.text) as Record<string, unknown>
   const names = path.split(".")
   const last = names.pop() ?? ""
@@ -150,7 +140,7 @@ describe("what is stored of a ring", () => {
 })
 
 describe("a ring without a MAC", () => {
-  const bare = (): Stored => {
+  const bare = (): StoredText => {
     const { mac: _, ...members } = JSON.parse(stored.text) as Record<string, unknown>
     return { ...stored, text: JSON.stringify({ ...members, v: "1" }) }
   }

@@ -1,33 +1,22 @@
-import { execFileSync } from "node:child_process"
 import { constants, generateKeyPairSync, privateDecrypt, publicEncrypt, randomBytes } from "node:crypto"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import type { KeyService } from "../../src/key-ring.ts"
-import { errorOf } from "../support/reader.ts"
 import { fleet, openBy, sealBy } from "../support/key-rings.ts"
-import { azureTransport, googleDouble, startAwsDouble, Vault } from "../support/kms-doubles.ts"
+import {
+  azureArguments,
+  fromExample,
+  googleService,
+  HSM_OPTIONS,
+  missingHsm,
+  missingPackage,
+  startAws,
+  startSoftHsm,
+} from "../support/kms-examples.ts"
+import { Vault } from "../support/kms-vault.ts"
 import { notRun } from "../support/not-run.ts"
-
-/** A module of examples/kms, whose packages are an install of their own. */
-const example = async (name: string): Promise<Record<string, never>> =>
-  (await import(/* @vite-ignore */ resolve(`examples/kms/${name}.ts`))) as Record<string, never>
-
-const installed = createRequire(resolve("examples/kms/package.json"))
-function hasPackage(name: string): boolean {
-  try {
-    installed.resolve(name)
-    return true
-  } catch {
-    return false
-  }
-}
-
-type Make = (...args: unknown[]) => KeyService
+import { errorOf } from "../support/reader.ts"
 
 /** Everything that a ring asks of a service, through a ring. */
 async function expectLife(
@@ -69,42 +58,20 @@ async function expectLife(
   }
 }
 
-const LIBRARY = "/usr/lib/softhsm/libsofthsm2.so"
-const noHsm = existsSync(LIBRARY) ? !hasPackage("pkcs11js") && "examples/kms" : "softhsm2"
+const noHsm = missingHsm()
 if (noHsm) notRun("a ring in SoftHSM", noHsm)
 
 describe.skipIf(noHsm)("PKCS #11, with SoftHSM", () => {
-  const folder = mkdtempSync(join(tmpdir(), "sealwire-hsm-"))
+  let token: ReturnType<typeof startSoftHsm>
   beforeAll(() => {
-    mkdirSync(join(folder, "tokens"))
-    const config = join(folder, "softhsm2.conf")
-    writeFileSync(
-      config,
-      `directories.tokendir = ${folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n`,
-    )
-    process.env["SOFTHSM2_CONF"] = config
-    const pins = ["--pin", "1234", "--so-pin", "12345678"]
-    execFileSync("softhsm2-util", ["--init-token", "--free", "--label", "sealwire", ...pins], {
-      stdio: "pipe",
-    })
+    token = startSoftHsm()
   })
   afterAll(() => {
-    delete process.env["SOFTHSM2_CONF"]
-    rmSync(folder, { recursive: true, force: true })
+    token.remove()
   })
 
   test("makes, uses and destroys keys that never leave the token", { timeout: 120_000 }, async () => {
-    const { pkcs11KeyService } = (await example("pkcs11")) as unknown as Record<
-      string,
-      (o: object) => KeyService & { close(): void }
-    >
-    const service = pkcs11KeyService?.({
-      library: LIBRARY,
-      tokenLabel: "sealwire",
-      pin: "1234",
-      mechanism: "raw",
-    })
-    if (!service) throw new Error("no service")
+    const service = (await fromExample("pkcs11", "pkcs11KeyService"))(HSM_OPTIONS)
     const references = new Set<string>()
     const counted: KeyService = {
       async create(bits) {
@@ -122,7 +89,7 @@ describe.skipIf(noHsm)("PKCS #11, with SoftHSM", () => {
       },
     }
     await expectLife(counted, () => references.size)
-    service.close()
+    service.close?.()
   })
 })
 
@@ -136,9 +103,7 @@ describe("OAEP undone by hand", () => {
     return privateDecrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, wrapped)
   }
   const remove = async (encoded: Uint8Array): Promise<Uint8Array> =>
-    ((await example("oaep")) as unknown as Record<string, (bytes: Uint8Array) => Uint8Array>)["removeOaep"]?.(
-      encoded,
-    ) ?? new Uint8Array()
+    (await fromExample<(bytes: Uint8Array) => Uint8Array>("oaep", "removeOaep"))(encoded)
 
   test("gives the content key, and nothing for another length, hash or any changed byte", async () => {
     const message = randomBytes(32)
@@ -159,68 +124,68 @@ describe("OAEP undone by hand", () => {
   })
 })
 
-const noAws = !hasPackage("@aws-sdk/client-kms") && "examples/kms"
+const noAws = missingPackage("@aws-sdk/client-kms")
 if (noAws) notRun("a ring in AWS KMS", noAws)
 
-test.skipIf(noAws)("AWS KMS: a ring by its client, over HTTP", { timeout: 60_000 }, async () => {
+test.skipIf(noAws)("AWS KMS: a ring by its client, over HTTP", async () => {
   const vault = new Vault()
-  const double = await startAwsDouble(vault)
-  const { KMSClient } = installed("@aws-sdk/client-kms") as { KMSClient: new (options: object) => object }
-  const { awsKeyService } = (await example("aws")) as unknown as Record<string, Make>
-  const credentials = { accessKeyId: "id", secretAccessKey: "secret" }
-  const client = new KMSClient({
-    endpoint: double.endpoint,
-    region: "eu-central-1",
-    credentials,
-    maxAttempts: 1,
-  })
-  const service = awsKeyService?.(client)
-  if (!service) throw new Error("no service")
+  const aws = await startAws(vault)
+  const service = (await fromExample("aws", "awsKeyService"))(aws.client)
   await expectLife(
     service,
     () => vault.keys.size,
     (isAway) => (vault.isAway = isAway),
   )
-  double.close()
+  aws.close()
 })
 
-test.skipIf(noAws)("Google Cloud KMS: a ring by the methods of its client", { timeout: 60_000 }, async () => {
-  const vault = new Vault()
-  const { googleKeyService } = (await example("google")) as unknown as Record<string, Make>
-  const service = googleKeyService?.(googleDouble(vault), { parent: "projects/p/locations/l/keyRings/r" })
-  if (!service) throw new Error("no service")
-  await expectLife(
-    service,
-    () => vault.keys.size,
-    (isAway) => (vault.isAway = isAway),
-  )
-})
-
-const noAzure = !hasPackage("@azure/keyvault-keys") && "examples/kms"
-if (noAzure) notRun("a ring in Azure Key Vault", noAzure)
-
-test.skipIf(noAzure)(
-  "Azure Key Vault: a ring by its clients, over their transport",
-  { timeout: 60_000 },
-  async () => {
+describe("Google Cloud KMS", () => {
+  test("has a ring by the methods of its client", async () => {
     const vault = new Vault()
-    const { createHttpHeaders } = createRequire(installed.resolve("@azure/keyvault-keys"))(
-      "@azure/core-rest-pipeline",
-    ) as {
-      createHttpHeaders: (init: Record<string, string>) => unknown
-    }
-    const { azureKeyService } = (await example("azure")) as unknown as Record<string, Make>
-    const credential = {
-      getToken: async () => ({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 }),
-    }
-    const httpClient = azureTransport(vault, createHttpHeaders)
-    const options = { httpClient, retryOptions: { maxRetries: 0 } }
-    const service = azureKeyService?.("https://sealwire.vault.azure.net", credential, options)
-    if (!service) throw new Error("no service")
+    const { double, serve } = await googleService(vault)
+    double.isSlow = true
     await expectLife(
-      service,
+      serve(),
       () => vault.keys.size,
       (isAway) => (vault.isAway = isAway),
     )
-  },
-)
+  })
+
+  test.each(["request", "sum", "answer"] as const)(
+    "says nothing of a message when a content key was damaged on the way: %s",
+    async (damage) => {
+      const { double, serve } = await googleService(new Vault())
+      const made = fleet({ protection: { service: serve() } })
+      const ring = await made.server()
+      const envelope = await sealBy(ring)
+      double.damage = damage
+      expect(await errorOf(openBy(ring, envelope))).toMatchObject({ code: "ERR_KEY_UNAVAILABLE" })
+      double.damage = "none"
+      expect(await openBy(ring, envelope)).toBe("hello")
+      await made.close()
+    },
+  )
+
+  test.each(["sum", "name"] as const)(
+    "gives no public key that was damaged on the way: %s",
+    async (damage) => {
+      const { double, serve } = await googleService(new Vault())
+      double.damage = damage
+      expect(await errorOf(serve().create(2048))).toMatchObject({ code: "ERR_KEY_UNAVAILABLE" })
+    },
+  )
+})
+
+const noAzure = missingPackage("@azure/keyvault-keys")
+if (noAzure) notRun("a ring in Azure Key Vault", noAzure)
+
+test.skipIf(noAzure)("Azure Key Vault: a ring by its clients, over their transport", async () => {
+  const vault = new Vault()
+  const azureKeyService = await fromExample("azure", "azureKeyService")
+  const service = azureKeyService("https://sealwire.vault.azure.net", ...azureArguments(vault))
+  await expectLife(
+    service,
+    () => vault.keys.size,
+    (isAway) => (vault.isAway = isAway),
+  )
+})
