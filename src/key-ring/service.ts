@@ -32,7 +32,8 @@ export interface KeyService {
   unwrap(reference: string, encryptedKey: Uint8Array): MaybePromise<Uint8Array>
   /**
    * A MAC of `data` under a key of the service that nobody can use who merely writes the store, such as HMAC-SHA-256: the same for the same
-   * data, at least 32 bytes. Called once in each process. Default: none, and what the store says of the keys is not authenticated.
+   * data, at least 32 bytes. Called once in each process, with fewer than 100 bytes. Default: none, and what the store says of the keys is
+   * not authenticated.
    */
   mac?(data: Uint8Array): MaybePromise<Uint8Array>
   /** Called after a key has left the ring: destroys it, or plans to. Default: nothing, and the service keeps it. */
