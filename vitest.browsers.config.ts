@@ -62,6 +62,7 @@ const pages: TestProjectConfiguration = {
 
 export default defineConfig({
   test: {
+    globalSetup: ["test/support/temporary-files.ts"],
     projects: [
       pages,
       ...Object.entries(browsers)

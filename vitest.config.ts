@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     // much of the suite waits for servers, which a core for each file leaves idle
     maxWorkers: "100%",
+    globalSetup: ["test/support/temporary-files.ts"],
     projects: [
       {
         resolve: { alias: sourceAliases("node") },

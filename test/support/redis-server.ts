@@ -6,12 +6,13 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { freePort } from "./loopback.ts"
+import { whenGone } from "./when-gone.ts"
 
 /** A running server. */
 export interface RedisServer {
@@ -41,16 +42,24 @@ export function hasRedisServer(): boolean {
   }
 }
 
+/** Kills the server of a directory, if it runs, and removes it. */
+const CLEAR = `
+pid=$(cat "$1/pid")
+case $(ps -o comm= -p "$pid") in *redis-server) kill -KILL "$pid" ;; esac
+rm -rf "$1"`
+
 /** Starts a server; `settings` are more of its options, such as `"--maxmemory-policy", "allkeys-lru"`. */
 export async function startRedisServer(...settings: string[]): Promise<RedisServer> {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), "sealwire-redis-"))
+  const clearing = whenGone(CLEAR, directory)
   let child: ChildProcess | undefined
 
   async function start(): Promise<void> {
     const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     const quick = ["--repl-diskless-sync-delay", "0"]
-    child = spawn(BINARY, [...fixed, ...quick, "--dir", directory, ...settings], { stdio: "ignore" })
+    const place = ["--dir", directory, "--pidfile", join(directory, "pid")]
+    child = spawn(BINARY, [...fixed, ...quick, ...place, ...settings], { stdio: "ignore" })
     await accepts(port)
   }
 
@@ -61,9 +70,6 @@ export async function startRedisServer(...settings: string[]): Promise<RedisServ
     await exited
   }
 
-  const end = (): void => void child?.kill("SIGKILL")
-  // a test run that breaks off must not leave it behind
-  process.once("exit", end)
   await start()
   return {
     port,
@@ -75,8 +81,7 @@ export async function startRedisServer(...settings: string[]): Promise<RedisServ
     resume: () => void child?.kill("SIGCONT"),
     async close() {
       await kill()
-      process.off("exit", end)
-      rmSync(directory, { recursive: true, force: true })
+      await clearing.now()
     },
   }
 }
