@@ -10,7 +10,7 @@ export default {
     "bench/**/*.{js,mjs,ts}",
     // started as processes of their own
     "test/support/*-{claims,victim,server}.ts",
-    "test/support/leaking-process.ts",
+    "test/support/{leaking,servers}-process.ts",
     "examples/**/*.mjs",
     "examples/kms/*.ts",
     "examples/secure-server/main.js",
@@ -27,6 +27,7 @@ export default {
     "redis-server",
     "redis-cli",
     "softhsm2-util",
+    "ipcs",
     "openssl",
     "spin",
     "gcc",

@@ -9,10 +9,12 @@
 
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdtemp, open, rm, stat, truncate, writeFile } from "node:fs/promises"
+import { open, rm, stat, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+
+import { temporaryFolder } from "../tools/temporary-folder.js"
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +27,7 @@ const { values } = parseArgs({
   },
 })
 const BARS = { raw: 0.9, "age-encryption": 10, openpgp: 4 }
-const folder = await mkdtemp(join(values.folder, "sealwire-bench-"))
+const folder = temporaryFolder("bench", values.folder)
 const at = (name) => join(folder, name)
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]

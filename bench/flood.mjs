@@ -11,9 +11,8 @@
  */
 
 import { fork } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { Agent, createServer, request } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
 import { setTimeout as wait } from "node:timers/promises"
@@ -22,6 +21,7 @@ import { parseArgs } from "node:util"
 
 import { build } from "esbuild"
 
+import { temporaryFolder } from "../tools/temporary-folder.js"
 import { createSender } from "./raw-requests.mjs"
 
 const { values } = parseArgs({
@@ -375,7 +375,7 @@ function print({ began, calm, before, accepted, under, done, after, quiet, end }
 }
 
 async function main() {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-flood-"))
+  const directory = temporaryFolder("flood")
   const children = []
   try {
     const modulePath = await bundle(directory)

@@ -12,9 +12,8 @@
  */
 
 import { fork } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { createServer } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
@@ -28,6 +27,8 @@ import {
   generateKeyPair as generateJosePair,
   importJWK,
 } from "jose"
+
+import { temporaryFolder } from "../tools/temporary-folder.js"
 
 const { values } = parseArgs({
   options: {
@@ -200,7 +201,7 @@ const median = (numbers) =>
   )
 
 async function main() {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-http-"))
+  const directory = temporaryFolder("http")
   const modulePath = await load(directory)
   const child = fork(fileURLToPath(import.meta.url), ["--serve", modulePath], {
     execArgv: [...process.execArgv, "--expose-gc"],

@@ -11,14 +11,15 @@
 
 import { fork } from "node:child_process"
 import { generateKeyPairSync } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { availableParallelism, tmpdir } from "node:os"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 import { createReplayGuard, importPrivateKey, importPublicKey, open, seal } from "../dist/index.js"
 import { redisStore } from "../dist/stores/redis.js"
+import { temporaryFolder } from "../tools/temporary-folder.js"
 import { startRedisServer } from "./redis-server.mjs"
 
 const FLEETS = [1, 2, 4]
@@ -128,7 +129,7 @@ for _, key in ipairs(redis.call('KEYS', '*:marker')) do
 end`
 
 async function drive() {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-bench-"))
+  const directory = temporaryFolder("bench")
   const { port, child } = await startRedisServer(directory)
   try {
     const client = connect(port)

@@ -7,6 +7,8 @@
 import { spawn } from "node:child_process"
 import { createServer } from "node:net"
 
+import { onExit } from "../tools/temporary-folder.js"
+
 const freePort = () =>
   new Promise((resolve) => {
     const probe = createServer().listen(0, "127.0.0.1", () => {
@@ -15,7 +17,7 @@ const freePort = () =>
     })
   })
 
-/** Starts one in `directory`; `child` is the caller's to end. */
+/** Starts one in `directory`; `child` is the caller's to end, and ends with this process. */
 export async function startRedisServer(directory) {
   const port = await freePort()
   const network = ["--port", port, "--bind", "127.0.0.1"]
@@ -23,6 +25,7 @@ export async function startRedisServer(directory) {
   const child = spawn("redis-server", [...network, ...memory].map(String), {
     stdio: ["ignore", "pipe", "inherit"],
   })
+  onExit(() => child.kill("SIGKILL"))
   await new Promise((resolve, reject) => {
     child.once("exit", () => reject(new Error("redis-server ended")))
     child.stdout.on("data", (text) => String(text).includes("Ready to accept") && resolve())

@@ -7,14 +7,14 @@
  */
 
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 import { build } from "esbuild"
 
+import { temporaryFolder } from "../tools/temporary-folder.js"
 import { startRedisServer } from "./redis-server.mjs"
 
 const AT_ONCE = 64
@@ -28,7 +28,7 @@ const FILL_AT_ONCE = 20_000
 
 const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
 const installed = createRequire(new URL("../tools/stores/package.json", import.meta.url))
-const directory = mkdtempSync(join(tmpdir(), "sealwire-bench-"))
+const directory = temporaryFolder("bench")
 
 async function load(entry) {
   const outfile = join(directory, `${entry.replace(/\W/g, "-")}.mjs`)

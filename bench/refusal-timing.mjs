@@ -20,14 +20,15 @@ import {
   randomBytes,
   randomInt,
 } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 
 import { build } from "esbuild"
+
+import { temporaryFolder } from "../tools/temporary-folder.js"
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "2000" } } })
 const RUNS = Number(values.runs)
@@ -39,7 +40,7 @@ const MESSAGE_BYTES = 256 * 1024
 const ORIGIN = "https://api.example.com"
 
 const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
-const directory = mkdtempSync(join(tmpdir(), "sealwire-timing-"))
+const directory = temporaryFolder("timing")
 
 /** The leak: no decoy key, and no decoy plaintext. */
 const leak = {

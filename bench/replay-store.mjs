@@ -11,10 +11,11 @@
 
 import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+
+import { temporaryFolder } from "../tools/temporary-folder.js"
 
 /** Few, so that the ids themselves stay out of the collector's way. */
 const CHUNK = 1000
@@ -186,7 +187,7 @@ function show(results) {
 }
 
 async function main() {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-bench-"))
+  const directory = temporaryFolder("bench")
   try {
     const storeModule = await bundleStore(directory)
     const results = {}

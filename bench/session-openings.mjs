@@ -12,9 +12,8 @@
  */
 
 import { fork } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { Agent, createServer, request } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -23,6 +22,7 @@ import { parseArgs } from "node:util"
 
 import { build } from "esbuild"
 
+import { temporaryFolder } from "../tools/temporary-folder.js"
 import { renderMachine } from "./envelope/report.mjs"
 
 const { values } = parseArgs({
@@ -207,7 +207,7 @@ async function measurePool(ask) {
 }
 
 async function main() {
-  const directory = mkdtempSync(join(tmpdir(), "sealwire-openings-"))
+  const directory = temporaryFolder("openings")
   const modulePath = await load(directory)
   const args = process.argv.slice(2).filter((each) => each !== "--profile")
   const execArgv = values.profile ? ["--cpu-prof", "--cpu-prof-dir=.cpu-profiles"] : []

@@ -5,12 +5,12 @@
  * imported once; its `dir` uses one AES key for all messages, and has no nonce, time, digest or context.
  */
 
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 
+import { temporaryFolder } from "../tools/temporary-folder.js"
 import { measure } from "./envelope/measure.mjs"
 import { jose, joseReplies } from "./envelope/peers/jose.mjs"
 import { PRIMITIVES, sessionPrimitives } from "./envelope/peers/session-primitives.mjs"
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 
 async function loadSubject() {
   const { build } = await import("esbuild")
-  const folder = await mkdtemp(join(tmpdir(), "sealwire-bench-"))
+  const folder = temporaryFolder("bench")
   const outfile = join(folder, "sealwire.mjs")
   const contents = ["index", "keys", "session"].map((door) => `export * from "./src/${door}.ts"`).join("\n")
   const alias = { "#backend": "./src/crypto/node.ts", "#base64url": "./src/base/base64url-node.ts" }

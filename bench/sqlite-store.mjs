@@ -7,17 +7,18 @@
  */
 
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { pathToFileURL } from "node:url"
+
+import { temporaryFolder } from "../tools/temporary-folder.js"
 
 const { sqliteStore } = await import(pathToFileURL(resolve(process.argv[2] ?? "dist/stores/sqlite.js")).href)
 
 const ROUNDS = 7
 const CLAIMS = 640
 /** The next to the working directory: `/tmp` is in memory on many machines. */
-const directory = mkdtempSync(resolve("bench-sqlite-"))
+const directory = temporaryFolder("bench", resolve())
 
 function bare(synchronous) {
   const database = new DatabaseSync(join(directory, `${synchronous}.db`))
@@ -57,4 +58,3 @@ for (const inFlight of [1, 64]) {
   for (const name of Object.keys(rows))
     console.log(`${inFlight} at once  ${name.padEnd(14)} ${Math.round(median(rates[name]))}/s`)
 }
-rmSync(directory, { recursive: true })

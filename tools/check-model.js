@@ -2,11 +2,11 @@
  * The spin model of the replay guard holds as it is built, and fails as README.md beside it says for each seeded fault.
  */
 
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 
 import { root, run } from "./run.js"
+import { temporaryFolder } from "./temporary-folder.js"
 
 const MODEL = join(root, "docs/formal/replay-guard.pml")
 const TIMEOUT_MS = 300_000
@@ -57,7 +57,7 @@ const isHere = (program) =>
  * @param {string} variant
  */
 async function search(variant) {
-  const folder = await mkdtemp(join(tmpdir(), "sealwire-model-"))
+  const folder = temporaryFolder("model")
   const options = { cwd: folder, timeout: TIMEOUT_MS }
   try {
     const defines = variant.split(" ").filter(Boolean)

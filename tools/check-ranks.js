@@ -1,6 +1,6 @@
 /** The import ranks of .dependency-cruiser.cjs hold in src/, and each of them refuses a seeded violation. */
 
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { cp, mkdir, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
 import { cruise } from "dependency-cruiser"
@@ -8,6 +8,7 @@ import extractDepcruiseOptions from "dependency-cruiser/config-utl/extract-depcr
 import extractTSConfig from "dependency-cruiser/config-utl/extract-ts-config"
 
 import { root } from "./run.js"
+import { temporaryFolder } from "./temporary-folder.js"
 
 /**
  * Rule → files of a tiny source tree that break it.
@@ -73,7 +74,7 @@ async function violations(folder) {
 async function assertRefused(rule, files) {
   // inside the repository, so that packages resolve as they do in src/
   await mkdir(join(root, "temp"), { recursive: true })
-  const folder = await mkdtemp(join(root, "temp", "ranks-"))
+  const folder = temporaryFolder("ranks", join(root, "temp"))
   try {
     await cp(join(root, "package.json"), join(folder, "package.json"))
     for (const [name, text] of Object.entries(files)) {

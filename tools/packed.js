@@ -1,10 +1,10 @@
 /** The package as a user gets it: packed, and installed into an empty project. Checks look at this, not at the tree. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 import { run } from "./run.js"
+import { temporaryFolder } from "./temporary-folder.js"
 
 /** @typedef {{ filename: string, size: number, files: { path: string }[] }} PackReport */
 
@@ -24,7 +24,7 @@ import { run } from "./run.js"
  * @returns {Promise<T>}
  */
 export async function withPacked(use) {
-  const project = await mkdtemp(join(tmpdir(), "sealwire-packed-"))
+  const project = temporaryFolder("packed")
   try {
     const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", project]
     const [report] = /** @type {[PackReport]} */ (JSON.parse(await run("npm", pack)))

@@ -1,9 +1,10 @@
 /** The library under test: bundled from the sources as they are now, or with `--dist` what was built last. */
 
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+
+import { temporaryFolder } from "../../tools/temporary-folder.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -11,7 +12,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 export async function loadSubject(built = false) {
   if (built) return import(pathToFileURL(join(root, "dist/index.js")).href)
   const { build } = await import("esbuild")
-  const folder = await mkdtemp(join(tmpdir(), "sealwire-bench-"))
+  const folder = temporaryFolder("bench")
   const outfile = join(folder, "sealwire.mjs")
   try {
     await build({
