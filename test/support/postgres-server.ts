@@ -56,15 +56,18 @@ function run(name: string, args: string[], cwd: string): string {
 
 /**
  * Ends the server of a directory, if it runs, and removes it. One that ends by itself gives its shared memory back, also in haste, by
- * SIGQUIT. One that was killed does not: line 7 of the file that says so has the key and the id of its segment of System V.
+ * SIGQUIT. One that was killed does not, and may be a zombie for a while: line 7 of the file that it left has the key and the id of its
+ * segment of System V.
  */
 const CLEAR = `
 file=$1/data/postmaster.pid
 pid=$(head -n 1 "$file")
-case $(ps -o comm= -p "$pid") in *postgres)
+case $(ps -o stat=,comm= -p "$pid") in
+Z*) ;;
+*postgres)
   kill -CONT "$pid"
   kill -QUIT "$pid"
-  for _ in $(seq 400); do [ -e "$file" ] || break; sleep 0.05; done
+  for _ in $(seq 400); do [ -e "$file" ] || break; sleep 0.05; done ;;
 esac
 [ -e "$file" ] && ipcrm -m "$(sed -n '7s/.* //p' "$file")"
 rm -rf "$1"`
