@@ -6,6 +6,7 @@
 
 import type { RedisClient } from "../../src/stores/redis.ts"
 import { clientLibrary } from "./store-clients.ts"
+import { whenGone } from "./when-gone.ts"
 
 /** A connected client and how to let go of it. */
 export interface Connected {
@@ -69,8 +70,18 @@ function connectIoredis(make: (port: number) => IoredisHandle): Connect {
   }
 }
 
+let isSocketCleared = false
+
+/** The library talks to its own thread by a socket in this folder, and leaves it there. */
+function clearGlideSocket(): void {
+  if (isSocketCleared) return
+  isSocketCleared = true
+  whenGone('rm -f "/tmp/glide-socket-$1-"*', String(process.pid))
+}
+
 function connectGlide(make: (library: Glide, port: number) => Promise<{ close(): void }>): Connect {
   return async (port) => {
+    clearGlideSocket()
     const client = await make(clientLibrary("@valkey/valkey-glide") as Glide, port)
     return {
       client: client as unknown as RedisClient,
