@@ -43,6 +43,8 @@ const FORWARDED_PROTO = "x-forwarded-proto"
 /** More hops are nobody's: the rest of a list that long is not looked at. */
 const MAX_HOPS = 32
 
+const MAX_KNOWN_HOPS = 1024
+
 /** Some proxies write a port behind the address. */
 const WITH_PORT = /^(?:\[([\da-f:.]+)\]|(\d+(?:\.\d+){3}))(?::\d{1,5})?$/i
 
@@ -54,12 +56,6 @@ function parseAddress(text: string): Address | undefined {
   return bare.includes(":") && ipaddr.IPv6.isValid(bare) ? ipaddr.process(bare) : undefined
 }
 
-/** What an adapter tells; what was forwarded is an address or nothing. */
-function readHop(told: string | undefined): Hop | undefined {
-  if (told === undefined || told === UNIX_PEER) return told
-  return parseAddress(told)
-}
-
 /** An IPv4 address, the /64 that an IPv6 one is in, or `"unix"`. */
 function networkOf(address: Hop): string {
   if (address === UNIX_PEER) return address
@@ -69,6 +65,27 @@ function networkOf(address: Hop): string {
 }
 
 const isLocal = (hop: Hop): boolean => hop === UNIX_PEER || hop.range() === "loopback"
+
+/** A hop, and what follows from it alone. */
+interface KnownHop {
+  readonly hop: Hop
+  readonly network: string
+  readonly isLocal: boolean
+}
+
+/** Reads what an adapter tells: an address is told again with each request on a connection. */
+function hopReader(): (told?: string) => KnownHop | undefined {
+  const known = new Map<string, KnownHop | undefined>()
+  return (told = "") => {
+    if (!known.has(told)) {
+      // what was forwarded is an address or nothing
+      const hop = told === UNIX_PEER ? told : parseAddress(told)
+      if (known.size === MAX_KNOWN_HOPS) known.clear()
+      known.set(told, hop && { hop, network: networkOf(hop), isLocal: isLocal(hop) })
+    }
+    return known.get(told)
+  }
+}
 
 const isIn = (address: Address, [network, bits]: Range): boolean =>
   address.kind() === network.kind() && address.match(network, bits)
@@ -134,19 +151,19 @@ export function sourceReader(trustedProxies: readonly string[]): SourceOf {
   const ranges = trustedProxies.filter((each) => each !== UNIX_PEER).map(readRange)
   const isTrusted = (hop: Hop): boolean =>
     hop === UNIX_PEER ? isUnixTrusted : ranges.some((range) => isIn(hop, range))
+  const hopOf = hopReader()
 
   return ({ url: { protocol, hostname }, headers }, peer) => {
     const isEncrypted = peer?.encrypted ?? protocol === "https:"
-    const socket = readHop(peer?.address)
+    const socket = hopOf(peer?.address)
     // without an address the host must do: a page that is reached over plain HTTP cannot choose it
     if (!socket) return { network: undefined, isEncrypted, isLoopback: isLoopbackHost(hostname) }
-    if (isTrusted(socket)) {
-      const [client, hops] = walk(socket, headers.get(FORWARDED_FOR) ?? "", isTrusted)
+    if (isTrusted(socket.hop)) {
+      const [client, hops] = walk(socket.hop, headers.get(FORWARDED_FOR) ?? "", isTrusted)
       const isSecure = saysHttps(headers.get(FORWARDED_PROTO) ?? "", hops)
       return { network: networkOf(client), isEncrypted: isSecure, isLoopback: isLocal(client) }
     }
     const isForwarded = headers.has(FORWARDED_FOR) || headers.has(FORWARDED_PROTO)
-    const isLoopback = isLocal(socket) && !isForwarded
-    return { network: networkOf(socket), isEncrypted, isLoopback }
+    return { network: socket.network, isEncrypted, isLoopback: socket.isLocal && !isForwarded }
   }
 }

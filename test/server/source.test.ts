@@ -25,6 +25,19 @@ describe("the source of a request", () => {
     expect(from(address).network).toBe(network)
   })
 
+  it("is the same however many others have come meanwhile", () => {
+    const sourceOf = sourceReader([])
+    const request = outerRequest(new Request("https://api.example.com/a"))
+    const networkOf = (address: string): string | undefined => sourceOf(request, { address }).network
+    expect(networkOf("no address")).toBeUndefined()
+    for (let each = 0; each < 3000; each++) {
+      const address = `203.0.${each >> 8}.${each & 255}`
+      expect(networkOf(address)).toBe(address)
+      expect(networkOf("2001:db8::7")).toBe("2001:db8::/64")
+    }
+    expect(networkOf("no address")).toBeUndefined()
+  })
+
   it("is the socket's, whatever is forwarded by somebody who is not trusted", () => {
     const headers = { "x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "https" }
     expect(from("203.0.113.7", headers)).toEqual({
