@@ -5,7 +5,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { finished } from "node:stream"
 
 import { collectBody } from "../http/collected-body.ts"
 import type { OuterRequest } from "../server/outer-request.ts"
@@ -59,17 +58,21 @@ function readableHeaders(req: IncomingMessage): Pick<Headers, "get" | "has"> {
 function readFrom(req: IncomingMessage, maxBytes: number): Promise<Body | undefined> {
   return new Promise((resolve, reject) => {
     const body = collectBody(maxBytes, discarding(req))
-    const forget = finished(req, { writable: false }, (error) => {
-      if (error) reject(error)
-      else resolve(body.bytes())
-    })
-    function take(chunk: Uint8Array): void {
+    function take(chunk: Body): void {
       if (body.add(chunk)) return
-      forget()
-      req.off("data", take).pause()
+      req.off("data", take).off("close", breakOff).pause()
       resolve(undefined)
     }
-    req.on("data", take)
+    function end(): void {
+      resolve(body.bytes())
+    }
+    function breakOff(): void {
+      if (!req.readableEnded) reject(new Error("the request has broken off"))
+    }
+    req.on("data", take).on("end", end).on("error", reject).on("close", breakOff)
+    // it may have ended before, or its peer gone
+    if (req.readableEnded) end()
+    else if (req.destroyed) breakOff()
   })
 }
 
