@@ -7,6 +7,7 @@
 
 import { decodeUtf8, encodeAscii } from "../base/text.ts"
 import type { HeaderPair, ResponseMessage } from "./message.ts"
+import { ownAnswer, type OuterResponse } from "./outer-response.ts"
 
 /** `Content-Type` of a problem. */
 export const PROBLEM_TYPE = "application/problem+json"
@@ -73,24 +74,25 @@ export function plainProblem(status: number, title: string): ResponseMessage {
   return problem(status, [], { type: "about:blank", title })
 }
 
+function unsealed(status: RefusalStatus, type: string, more: readonly HeaderPair[]): OuterResponse {
+  const text = JSON.stringify({ type, title: UNSEALED[status], status })
+  return ownAnswer(text, [["content-type", PROBLEM_TYPE], ...more], status)
+}
+
 /** An unsealed refusal. 401 says that the server does not know the session. */
 export function refusal(
   status: RefusalStatus,
   retryAfterSeconds?: number,
   more: readonly HeaderPair[] = [],
-): Response {
+): OuterResponse {
   const type = status === 401 ? `${URN}no-session` : "about:blank"
-  const headers = new Headers({ "content-type": PROBLEM_TYPE, "cache-control": "no-store" })
-  for (const [name, value] of more) headers.set(name, value)
-  if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds))
-  return new Response(JSON.stringify({ type, title: UNSEALED[status], status }), { status, headers })
+  if (retryAfterSeconds === undefined) return unsealed(status, type, more)
+  return unsealed(status, type, [...more, ["retry-after", String(retryAfterSeconds)]])
 }
 
 /** Refuses an open request that has no principal, without telling why. Not a session's 401: a new one would not help. */
-export function openUnauthorized(): Response {
-  const headers = { "content-type": PROBLEM_TYPE, "cache-control": "no-store", "www-authenticate": "Bearer" }
-  const body = { type: "about:blank", title: UNSEALED[401], status: 401 }
-  return new Response(JSON.stringify(body), { status: 401, headers })
+export function openUnauthorized(): OuterResponse {
+  return unsealed(401, "about:blank", [["www-authenticate", "Bearer"]])
 }
 
 /** The name of a sealed refusal, and its members; undefined where a response is none: a name counts with its status only. */

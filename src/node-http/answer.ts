@@ -51,7 +51,7 @@ export async function answerRequest(
   const peer = peerOfSocket(outer.req.socket)
   try {
     const response = await (request
-      ? endpoint.handle(request, handler, peer)
+      ? endpoint.answer(request, handler, peer)
       : endpoint.refuse(headersOf(outer.req), peer))
     if (!isPassed()) await sendResponse(response, outer.req, res)
     // which pages may read it

@@ -7,6 +7,7 @@
 
 import type { Clock } from "../base/clock.ts"
 import { assertFunction, assertInteger } from "../base/options.ts"
+import type { OuterResponse } from "../http/outer-response.ts"
 import { eventSink, type SinkFor } from "./event-sink.ts"
 import { type Happening, type OnEndpointEvent, type OnHappening, report } from "./events.ts"
 import {
@@ -79,8 +80,14 @@ export interface Edge {
    * @throws `Refusal` 403 or 429.
    */
   admit(request: OuterRequest, visit: Visit, limitedAs: LimitedAs | undefined): Promise<Response | undefined>
-  /** Completes the headers of an answer; `isOpen` for a handler's own one that goes out as it is. */
-  leave(response: Response, request: OuterRequest, visit: Visit, isOpen: boolean): Response
+  /** Completes the headers of an answer of this library's. */
+  leave<Answer extends OuterResponse | Response>(
+    response: Answer,
+    request: OuterRequest,
+    visit: Visit,
+  ): Answer
+  /** The same for a handler's own one, that goes out as it is. */
+  leaveOpen(response: Response, request: OuterRequest): Response
 }
 
 /** What the edge knows of the endpoint. */
@@ -110,10 +117,6 @@ function warner(onEvent: OnHappening | undefined): Warn {
     void report(onEvent, { type: "warning", warning })
   }
 }
-
-/** The same answer with headers that can be changed: those of a handler's may be another's. */
-const thawed = ({ status, statusText, headers, body }: Response): Response =>
-  new Response(body, { status, statusText, headers })
 
 /** The sink for all sources. */
 function readEvents(
@@ -183,11 +186,16 @@ export function createEdge(options: EdgeOptions, scope: EdgeScope): Edge {
       if (limitedAs !== undefined) await chargeSource(limitedAs, source)
       return undefined
     },
-    leave(response, request, { source }, isOpen) {
-      if (!isOpen) secure(response.headers, source.isEncrypted)
+    leave(response, request, { source }) {
+      secure(response.headers, source.isEncrypted)
+      origins.allow(request, response.headers)
+      return response
+    },
+    leaveOpen(response, request) {
       // what Response.error() gives has no headers
-      else if (options.origins === undefined || response.status === 0) return response
-      const answer = isOpen ? thawed(response) : response
+      if (options.origins === undefined || response.status === 0) return response
+      // with headers that can be changed: those of a handler's may be another's
+      const answer = new Response(response.body, response)
       origins.allow(request, answer.headers)
       return answer
     },

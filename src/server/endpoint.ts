@@ -5,6 +5,7 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
+import { type OuterResponse, webResponse } from "../http/outer-response.ts"
 import { openUnauthorized, refusal } from "../http/problem.ts"
 import { DIRECTORY_PATH, isSessionsPath } from "../http/wire.ts"
 import { NOT_ASKED } from "./authenticate.ts"
@@ -28,13 +29,14 @@ export interface Endpoint {
    * Answers a request: hands what was sealed in it to `next` as an ordinary request, and seals the response. Never rejects for
    * what a peer sends.
    *
-   * @param request - A Web one, or what an adapter has in its place.
    * @param peer - What the connection says, which a `Request` does not: adapters give it. Without it nothing is limited by source, and
    *   whether the request came over TLS is read from its URL.
    */
-  handle(request: Request | OuterRequest, next: Handler, peer?: Peer): Promise<Response>
+  handle(request: Request, next: Handler, peer?: Peer): Promise<Response>
+  /** The same for adapters of servers that have no Web requests: they write what comes, or make a `Response` of it. */
+  answer(request: OuterRequest, next: Handler, peer?: Peer): Promise<OuterResponse | Response>
   /** The uniform refusal, for what came over HTTP but is no Web request, such as `TRACE`. */
-  refuse(headers: Headers, peer?: Peer): Promise<Response>
+  refuse(headers: Headers, peer?: Peer): Promise<OuterResponse | Response>
   /** The level of a route, by method and path without query; undefined for one that nothing names. */
   levelOf(method: string, path: string): Level | undefined
 }
@@ -51,11 +53,10 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /** What goes back. */
-interface Answer {
-  readonly response: Response
-  /** Whether it is a handler's own, to a request that came open. */
-  readonly isOpen?: boolean
-}
+type Answer =
+  | { readonly response: OuterResponse | Response; readonly isOpen?: false }
+  /** A handler's own, to a request that came open. */
+  | { readonly response: Response; readonly isOpen: true }
 
 /** What is known of a request that came open on a route of level `low`. */
 function openDetails(request: Request): RequestDetails {
@@ -148,32 +149,36 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     request: OuterRequest,
     visit: Visit,
     work: () => Promise<Answer>,
-  ): Promise<Response> {
+  ): Promise<OuterResponse | Response> {
     const floor = startFloor(refusalFloorMs)
     try {
-      const { response, isOpen = false } = await work()
-      return edge.leave(response, request, visit, isOpen)
+      const { response, isOpen } = await work()
+      return isOpen ? edge.leaveOpen(response, request) : edge.leave(response, request, visit)
     } catch (error) {
       const { status, retryAfterSeconds, details } = refusalOf(error)
       // the other statuses say themselves what they are for
       if (status === 400) await floor.reached
       const { code, reason } = details
       void report(visit.onEvent, { type: "refused", status, code, reason })
-      return edge.leave(refusal(status, retryAfterSeconds, details.headers), request, visit, false)
+      return edge.leave(refusal(status, retryAfterSeconds, details.headers), request, visit)
     } finally {
       floor.cancel()
     }
   }
 
+  function respond(request: OuterRequest, next: Handler, peer?: Peer): Promise<OuterResponse | Response> {
+    const visit = edge.arrive(request, peer)
+    return handleWith(request, visit, () => answer(request, next, visit))
+  }
+
   return {
     origin,
     levelOf: (method, path) => routeOf(method, path)?.level,
+    answer: respond,
     async handle(request, next, peer) {
-      const outer = outerRequest(request)
-      const visit = edge.arrive(outer, peer)
-      return handleWith(outer, visit, () => answer(outer, next, visit))
+      return webResponse(await respond(outerRequest(request), next, peer))
     },
-    async refuse(headers, peer) {
+    refuse(headers, peer) {
       const nothing = outerRequest(new Request(origin, { headers }))
       const visit = edge.arrive(nothing, peer)
       return handleWith(nothing, visit, async () => {

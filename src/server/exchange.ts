@@ -11,6 +11,7 @@ import type { Opened } from "../envelope/opened.ts"
 import type { Received, Receiving } from "../envelope/receive.ts"
 import type { FieldsCodec } from "../fields/codec.ts"
 import type { HeaderPair } from "../http/message.ts"
+import type { OuterResponse } from "../http/outer-response.ts"
 import { plainProblem, type ProblemName, sealedProblem } from "../http/problem.ts"
 import { REQUEST_ID_HEADER } from "../http/wire.ts"
 import type { Idempotency } from "../idempotency/operation.ts"
@@ -94,7 +95,7 @@ export async function refuseSealed(
   outer: OuterRequest,
   terms: Exchanging,
   { reason, headers = [] }: RefusedFor = {},
-): Promise<Response> {
+): Promise<OuterResponse> {
   const { header, signer } = received.authentic
   const event = { type: "problem", problem, kid: header.kid, signer } as const
   void report(terms.onEvent, reason ? { ...event, reason } : event)
@@ -118,19 +119,19 @@ async function handle(
   next: Handler,
   inner: Request,
   details: RequestDetails,
-  { onEvent, ...sealing }: Exchanging,
+  terms: Exchanging,
   policy: FieldsCodec | undefined,
 ): Promise<Answer> {
   try {
     const response = await next(inner, details)
     const { requestId } = details
     if (!policy || !isDocument(response.status, response.headers.get("content-type"))) {
-      return await readAnswer(response, requestId, inner.method, sealing)
+      return await readAnswer(response, requestId, inner.method, terms)
     }
-    const whole = { ...sealing, ...WHOLE_DOCUMENT }
+    const whole = { ...terms, ...WHOLE_DOCUMENT }
     return await applyTo(await readAnswer(response, requestId, inner.method, whole), policy)
   } catch (error) {
-    void report(onEvent, { type: "handler-failed", requestId: details.requestId, error })
+    void report(terms.onEvent, { type: "handler-failed", requestId: details.requestId, error })
     // cut off by the peer: whether it was carried out is not known, so no answer of it may be kept and repeated
     if (inner.signal.aborted) throw new Refusal(503)
     return { message: plainProblem(500, "Internal Server Error"), rest: undefined, cookies: [] }
@@ -147,7 +148,7 @@ export async function exchange(
   route: Route,
   next: Handler,
   terms: Exchanging,
-): Promise<Response> {
+): Promise<OuterResponse | Response> {
   const { received, isHeld, replyFields } = await receiveRequest(outer, route, terms)
   if (!isHeld) return refuseSealed(received, "fields", outer, terms)
   const inner = innerRequest(received.authentic.message, outer, terms)
@@ -167,7 +168,7 @@ export async function exchange(
   const counted = await terms.chargePrincipal?.(details)
   const limit = counted ? rateLimitHeaders(counted) : []
   if (counted?.isExceeded) return refuseSealed(received, "rate-limited", outer, terms, { headers: limit })
-  const { answer: given, repeated } = await runOnce(received, inner, { ...terms, principal }, () =>
+  const { answer: given, repeated } = await runOnce(received, inner, principal, terms, () =>
     handle(next, withoutKey(inner, principal), details, terms, route.fields?.reply),
   )
   // inside, and not in what is kept to be repeated: it is for whoever sent this request alone

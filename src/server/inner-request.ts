@@ -25,12 +25,15 @@ function isFor({ method, path }: RequestMessage, outer: OuterRequest, { pathPref
   return search === "" || path === `${pathPrefix}${pathname}${search}`
 }
 
-function headersOf(message: RequestMessage, outer: OuterRequest, { outerRequestHeaders }: Joining): Headers {
-  const headers = new Headers()
-  for (const [name, value] of message.headers) headers.append(name, value)
+function headersOf(
+  { headers: own }: RequestMessage,
+  outer: OuterRequest,
+  { outerRequestHeaders }: Joining,
+): [name: string, value: string][] {
+  const headers = [...own] as [name: string, value: string][]
   for (const name of outerRequestHeaders) {
     const value = outer.headers.get(name)
-    if (value !== null && !headers.has(name)) headers.set(name, value)
+    if (value !== null && !headers.some(([each]) => each === name)) headers.push([name, value])
   }
   return headers
 }

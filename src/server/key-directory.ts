@@ -8,6 +8,7 @@ import type { Clock } from "../base/clock.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import { MAX_DIRECTORY_SECONDS, signDirectory } from "../http/directory.ts"
+import { type OuterResponse, ownAnswer } from "../http/outer-response.ts"
 import { refusal } from "../http/problem.ts"
 import { ENVELOPE_TYPE } from "../http/wire.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
@@ -31,7 +32,7 @@ export interface DirectoryOptions {
 const OPTIONS = ["identity", "seq", "next", "lifetimeSeconds"]
 
 /** Answers `GET /.well-known/sealwire`. */
-export type ServeDirectory = (request: OuterRequest) => Promise<Response>
+export type ServeDirectory = (request: OuterRequest) => Promise<OuterResponse>
 
 /** Proxies may keep a directory this long: a key that was just published is not needed sooner. */
 const CACHE_SECONDS = 60
@@ -86,7 +87,9 @@ export function directoryServer(
   return async ({ method }) => {
     if (method !== "GET" && method !== "HEAD") return refusal(405)
     const text = await sign()
-    const headers = { "content-type": ENVELOPE_TYPE, "cache-control": `public, max-age=${CACHE_SECONDS}` }
-    return new Response(method === "HEAD" ? null : text, { headers })
+    return ownAnswer(method === "HEAD" ? null : text, [
+      ["content-type", ENVELOPE_TYPE],
+      ["cache-control", `public, max-age=${CACHE_SECONDS}`],
+    ])
   }
 }

@@ -115,7 +115,6 @@ export interface Outcome {
 /** What a request for an operation is judged by. */
 export interface Asking {
   readonly origin: string
-  readonly principal: Principal | undefined
   readonly idempotency: Idempotency | undefined
 }
 
@@ -123,7 +122,8 @@ export interface Asking {
 export async function runOnce(
   { authentic }: Received,
   request: Request,
-  { origin, principal, idempotency }: Asking,
+  principal: Principal | undefined,
+  { origin, idempotency }: Asking,
   carryOut: () => Promise<Answer>,
 ): Promise<Outcome> {
   const key = request.headers.get(IDEMPOTENCY_HEADER)

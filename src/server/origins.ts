@@ -19,7 +19,7 @@ export interface Origins {
   /** Whether a request is one that another site made a browser send. */
   isForeign(request: OuterRequest, level: Level | undefined): boolean
   /** Says on a response which page may read it. */
-  allow(request: OuterRequest, headers: Headers): void
+  allow(request: OuterRequest, headers: Pick<Headers, "append" | "delete" | "set">): void
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const

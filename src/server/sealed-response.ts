@@ -12,6 +12,8 @@ import type { Received } from "../envelope/receive.ts"
 import { sealFrames } from "../frames/byte-stream.ts"
 import { FrameSealer } from "../frames/frame.ts"
 import { type HeaderPair, isInnerHeader, type ResponseMessage, serializeResponse } from "../http/message.ts"
+import { HeaderMap } from "../http/header-map.ts"
+import { type OuterResponse, webResponse } from "../http/outer-response.ts"
 import { plainProblem } from "../http/problem.ts"
 import {
   ENVELOPE_HEADER,
@@ -53,10 +55,10 @@ const OUTER_TOO: ReadonlySet<string> = new Set([
 
 const isOuterToo = (name: string): boolean => OUTER_TOO.has(name) || name.startsWith("access-control-")
 
-function outerHeadersOf(inner: readonly HeaderPair[], { outerResponseHeaders }: Sealing): Headers {
-  const outer = new Headers()
+function outerHeadersOf(inner: readonly HeaderPair[], { outerResponseHeaders }: Sealing): HeaderMap {
+  const outer = new HeaderMap()
   for (const [name, value] of inner) {
-    if (isOuterToo(name) || outerResponseHeaders.includes(name)) outer.append(name, value)
+    if (isOuterToo(name) || outerResponseHeaders.includes(name)) outer.set(name, value)
   }
   outer.set("cache-control", "no-store")
   return outer
@@ -64,11 +66,14 @@ function outerHeadersOf(inner: readonly HeaderPair[], { outerResponseHeaders }: 
 
 /** What goes inside: all that is not of one connection, and no cookies, which are for the browser. */
 function innerHeadersOf({ headers }: Response, requestId: string): HeaderPair[] {
-  const inner = new Headers({ "cache-control": "no-store", [REQUEST_ID_HEADER]: requestId })
+  const inner = new HeaderMap([
+    ["cache-control", "no-store"],
+    [REQUEST_ID_HEADER, requestId],
+  ])
   for (const [name, value] of headers) {
     if (isInnerHeader(name) && name !== "set-cookie") inner.set(name, value)
   }
-  return [...inner]
+  return inner.sorted()
 }
 
 /** A short message, sealed. */
@@ -77,19 +82,19 @@ export async function sealMessage(
   message: ResponseMessage,
   method: string,
   sealing: Sealing,
-): Promise<Response> {
+): Promise<OuterResponse> {
   const { envelope } = await received.reply(serializeResponse(message))
   const { status } = message
   const headers = outerHeadersOf(message.headers, sealing)
   if (method !== "HEAD" && !hasNoBody(status)) {
     headers.set("content-type", ENVELOPE_TYPE)
-    return new Response(envelope, { status, headers })
+    return { status, headers, text: envelope }
   }
   if (envelope.length > MAX_HEADER_CHARACTERS) {
     return sealMessage(received, plainProblem(500, "The answer does not fit a header"), "GET", sealing)
   }
   headers.set(ENVELOPE_HEADER, envelope)
-  return new Response(null, { status, headers })
+  return { status, headers, text: null }
 }
 
 /** The reply with the head, then the body in frames under the reply's own secret (§9). */
@@ -150,7 +155,7 @@ export async function sealAnswer(
   { message, rest, cookies }: Answer,
   method: string,
   sealing: Sealing,
-): Promise<Response> {
+): Promise<OuterResponse | Response> {
   const sealed = rest
     ? await sealStream(received, message, rest, sealing)
     : await sealMessage(received, message, method, sealing)
@@ -158,15 +163,21 @@ export async function sealAnswer(
 }
 
 /** The same for an answer whose document is sealed already. */
-export function answerDocument(document: string, { message, cookies }: Answer, sealing: Sealing): Response {
+export function answerDocument(
+  document: string,
+  { message, cookies }: Answer,
+  sealing: Sealing,
+): OuterResponse | Response {
   const headers = outerHeadersOf(message.headers, sealing)
   headers.set("content-type", FIELDS_TYPE)
-  return withCookies(new Response(document, { status: message.status, headers }), cookies)
+  return withCookies(new Response(document, { status: message.status, headers: [...headers] }), cookies)
 }
 
-function withCookies(sealed: Response, cookies: readonly string[]): Response {
-  for (const cookie of cookies) sealed.headers.append("set-cookie", cookie)
-  return sealed
+function withCookies(sealed: OuterResponse | Response, cookies: readonly string[]): OuterResponse | Response {
+  if (cookies.length === 0) return sealed
+  const response = webResponse(sealed)
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie)
+  return response
 }
 
 async function sealStream(
@@ -178,5 +189,5 @@ async function sealStream(
   const end = await received.reply(serializeResponse(message))
   const headers = outerHeadersOf(message.headers, sealing)
   headers.set("content-type", STREAM_TYPE)
-  return new Response(await streamOf(end, body), { status: message.status, headers })
+  return new Response(await streamOf(end, body), { status: message.status, headers: [...headers] })
 }

@@ -26,15 +26,16 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 }
 
 /** Sets the headers that are not there yet. */
-export type Secure = (headers: Headers, isEncrypted: boolean) => void
+export type Secure = (headers: Pick<Headers, "has" | "set">, isEncrypted: boolean) => void
 
-function assertHeader(name: string, value: unknown): void {
-  if (value === false) return
+/** A value as it goes out. */
+function readHeader(name: string, value: unknown): string | false {
+  if (value === false) return false
   if (typeof value !== "string") {
     throw new TypeError(`options.securityHeaders: "${name}" must be text or false, not ${describe(value)}`)
   }
   try {
-    new Headers([[name, value]])
+    return new Headers([[name, value]]).get(name) ?? ""
   } catch {
     throw new TypeError(`options.securityHeaders: "${name}" is not a header with such a value`)
   }
@@ -51,8 +52,7 @@ export function readSecurityHeaders(given: SecurityHeaders): Secure {
   }
   const merged: Record<string, string | false> = { ...DEFAULTS }
   for (const [name, value] of Object.entries(given)) {
-    assertHeader(name, value)
-    merged[name.toLowerCase()] = value
+    merged[name.toLowerCase()] = readHeader(name, value)
   }
   const all = Object.entries(merged).filter((each): each is [string, string] => each[1] !== false)
   return (headers, isEncrypted) => {

@@ -8,6 +8,7 @@ import { assertFunction } from "../base/options.ts"
 import { describe } from "../base/text.ts"
 import { maxEnvelopeCharacters } from "../envelope/layout.ts"
 import type { Receiving } from "../envelope/receive.ts"
+import { type OuterResponse, ownAnswer } from "../http/outer-response.ts"
 import { plainProblem } from "../http/problem.ts"
 import { ENVELOPE_TYPE, isSessionsPath, SESSIONS_PATH } from "../http/wire.ts"
 import { CONFIRMATION } from "../session/handshake.ts"
@@ -22,7 +23,10 @@ import type { OuterRequest } from "./outer-request.ts"
 import { Refusal } from "./refusal-error.ts"
 
 /** Answers a request for a session; undefined for any other. */
-export type ServeSessions = (request: OuterRequest, terms: Exchanging) => Promise<Response> | undefined
+export type ServeSessions = (
+  request: OuterRequest,
+  terms: Exchanging,
+) => Promise<OuterResponse | Response> | undefined
 
 /** A hello has 52 characters. */
 const MAX_HELLO_BYTES = 64
@@ -32,8 +36,7 @@ const RETRY_AFTER_SECONDS = 10
 
 type AdmitHandshake = ((request: Request) => boolean | Promise<boolean>) | undefined
 
-const answer = (text: string): Response =>
-  new Response(text, { headers: { "content-type": ENVELOPE_TYPE, "cache-control": "no-store" } })
+const answer = (text: string): OuterResponse => ownAnswer(text, [["content-type", ENVELOPE_TYPE]])
 
 /** The id in `…/sessions/<sid>`. */
 function idIn(pathname: string): string {
@@ -59,7 +62,7 @@ async function assertAdmitted(request: OuterRequest, { admitHandshake }: Serving
 }
 
 /** Steps 1 and 2. */
-async function offer(request: OuterRequest, serving: Serving): Promise<Response> {
+async function offer(request: OuterRequest, serving: Serving): Promise<OuterResponse> {
   await assertAdmitted(request, serving)
   if (request.headers.has("content-encoding")) throw new Refusal(415)
   const hello = await readBody(request, MAX_HELLO_BYTES)
@@ -73,7 +76,7 @@ async function open(
   id: string,
   serving: Serving,
   terms: Exchanging,
-): Promise<Response> {
+): Promise<OuterResponse> {
   await assertAdmitted(request, serving)
   const envelope = await envelopeOf(request, MAX_OPENING_CHARACTERS)
   const { manager, origin, gate } = serving.scope
@@ -104,7 +107,7 @@ async function serve(
   path: string,
   serving: Serving,
   terms: Exchanging,
-): Promise<Response> {
+): Promise<OuterResponse | Response> {
   const { method } = request
   if (path === SESSIONS_PATH && method === "POST") return offer(request, serving)
   if (path === SESSIONS_PATH || !["POST", "DELETE"].includes(method)) throw new Refusal(405)
