@@ -42,8 +42,8 @@ async function serve(host: string): Promise<Served> {
   const seen: string[] = []
   const watched: Endpoint = {
     ...endpoint,
-    async handle(came, next, peer) {
-      const outer = "toRequest" in came ? came.toRequest() : came
+    async answer(came, next, peer) {
+      const outer = came.toRequest()
       if (outer.method === "POST") seen.push(await outer.clone().text())
       return endpoint.handle(outer, next, peer)
     },

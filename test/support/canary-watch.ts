@@ -23,6 +23,7 @@ import type * as NobleModule from "../../src/crypto/noble.ts"
 import type * as OpenedModule from "../../src/envelope/opened.ts"
 import type * as KeyRingEventsModule from "../../src/key-ring/events.ts"
 import type * as EndpointModule from "../../src/server/endpoint.ts"
+import type { OuterResponse } from "../../src/http/outer-response.ts"
 import type * as EventSinkModule from "../../src/server/event-sink.ts"
 import { canaries } from "./canaries.ts"
 import { tellJwk, watchPrivateKeys } from "./private-keys.ts"
@@ -131,7 +132,9 @@ vi.mock("../../src/key-ring/events.ts", async (original: Original) => {
 
 vi.mock("../../src/server/endpoint.ts", async (original: Original) => {
   const module = await original<typeof EndpointModule>()
-  const look = (response: Response): Response => {
+  const look = <Answer extends Pick<Response, "headers"> | Pick<OuterResponse, "headers">>(
+    response: Answer,
+  ): Answer => {
     for (const [name, value] of response.headers) canaries.search(`response header ${name}`, value)
     return response
   }
@@ -140,6 +143,7 @@ vi.mock("../../src/server/endpoint.ts", async (original: Original) => {
     return {
       ...endpoint,
       handle: async (...args) => look(await endpoint.handle(...args)),
+      answer: async (...args) => look(await endpoint.answer(...args)),
       refuse: async (...args) => look(await endpoint.refuse(...args)),
     }
   }
