@@ -38,9 +38,6 @@ export interface AnswerReading {
 /** Header, IV, tag, digest, seed, and a head with many headers: what an envelope holds besides the body. */
 const OVERHEAD_CHARACTERS = 256 * 1024
 
-const maxCharacters = (maxResponseBytes: number): number =>
-  Math.ceil((maxResponseBytes * 4) / 3) + OVERHEAD_CHARACTERS
-
 /** Whether an answer leads elsewhere, or has led there. */
 export const isRedirect = ({ type, status, redirected }: Response): boolean =>
   type === "opaqueredirect" || redirected || (status >= 300 && status < 400 && status !== 304)
@@ -66,7 +63,7 @@ async function carriedBy(
   response: Response,
   { parted, maxResponseBytes, onBytes }: AnswerReading,
 ): Promise<Carried> {
-  const maxBytes = maxCharacters(maxResponseBytes)
+  const maxBytes = Math.ceil((maxResponseBytes * 4) / 3) + OVERHEAD_CHARACTERS
   const inHeader = response.headers.get(ENVELOPE_HEADER)
   if (inHeader !== null) {
     discard(response)
@@ -87,27 +84,18 @@ function tooLarge(maxResponseBytes: number): never {
   throw new SealwireError("ERR_TOO_LARGE", `the answer is above the limit of ${maxResponseBytes} bytes`)
 }
 
-/** Opens a reply, and the stream behind it. */
-async function openAnswer(
-  reply: string,
-  authentic: Authentic,
-  rest: Carried["rest"],
-  deadline: Deadline,
-): Promise<Answer | undefined> {
-  const answer = parseResponse(authentic.message)
-  if (!answer || !rest) return answer
-  if (answer.body.length > 0) return undefined
-  const { openBehind } = await streamedAnswer()
-  return { ...answer, stream: await openBehind(reply, authentic, rest, deadline) }
-}
-
+/** Opens the reply in an answer, and the stream behind it. */
 async function openReply(response: Response, reading: AnswerReading): Promise<Answer | undefined> {
   const { reply, isParted, rest } = await carriedBy(response, reading)
   if (reply === undefined) tooLarge(reading.maxResponseBytes)
   if (isParted) return reading.parted?.openReply(reading.end, reply).catch(() => undefined)
   const authentic = await reading.readReply(reply).catch(() => undefined)
   if (!authentic) throw unsealed(response, "not the reply to this request")
-  return openAnswer(reply, authentic, rest, reading.deadline)
+  const answer = parseResponse(authentic.message)
+  if (!answer || !rest) return answer
+  if (answer.body.length > 0) return undefined
+  const { openBehind } = await streamedAnswer()
+  return { ...answer, stream: await openBehind(reply, authentic, rest, reading.deadline) }
 }
 
 /**

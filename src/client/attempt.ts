@@ -60,7 +60,12 @@ function carry(
   )
 }
 
-function outerRequest(operation: Operation, envelope: string, settings: Settings): [string, RequestInit] {
+function outerRequest(
+  operation: Operation,
+  envelope: string,
+  settings: Settings,
+  signal: AbortSignal,
+): [string, RequestInit] {
   const { url, method } = operation
   const { headers, body } = carry(envelope, operation)
   for (const name of settings.outerHeaders) {
@@ -68,7 +73,9 @@ function outerRequest(operation: Operation, envelope: string, settings: Settings
     if (value !== undefined) headers.push([name, value])
   }
   const target = url.origin + url.pathname + (settings.sendQuery ? url.search : "")
-  return [target, { ...settings.outerInit, method, headers, ...(body === undefined ? {} : { body }) }]
+  const init: RequestInit = { ...settings.outerInit, method, headers, signal }
+  if (body !== undefined) init.body = body
+  return [target, init]
 }
 
 /** The sealed refusals that are no answer to the application, and what they say of the request. */
@@ -80,8 +87,8 @@ const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 }
 
 function refusedBy(answer: Answer, { clock, emit }: Sender): End | undefined {
-  const { name = "", members = {} } = (answer.stream ? undefined : readProblem(answer)) ?? {}
-  if (!Object.hasOwn(REFUSALS, name)) return undefined
+  const { name = "", members = {} } = readProblem(answer) ?? {}
+  if (answer.stream || !Object.hasOwn(REFUSALS, name)) return undefined
   const [code, what] = REFUSALS[name] as readonly [ErrorCode, string]
   const error = new SealwireError(code, `the request ${what}`)
   if (name === "replayed") return { reason: name, error }
@@ -99,12 +106,6 @@ function retryOf(answer: Answer, { clock }: Sender): Outcome {
   if (stream || retryAfterMs === undefined || (status !== 429 && status !== 503)) return {}
   const reason = readProblem(answer)?.name === "rate-limited" ? "rate-limited" : "unavailable"
   return { reason, retryAfterMs }
-}
-
-function sessionEnded({ outerStatus = 0 }: SealwireError): SealwireError {
-  return new SealwireError("ERR_NO_SESSION", "the session has ended", {
-    outerStatus,
-  })
 }
 
 /** What may follow where no key was to be had: nothing was sent. */
@@ -127,7 +128,8 @@ async function failureOf(error: unknown, target: Target, deadline: Deadline): Pr
   if (code !== "ERR_UNSEALED") return { error }
   if (outerStatus === 400 || outerStatus === 401) {
     const reason = await deadline.wait(target.refused(outerStatus)).catch(() => undefined)
-    return { reason, error: reason === "no-session" ? sessionEnded(error) : error }
+    if (reason !== "no-session") return { reason, error }
+    return { reason, error: new SealwireError("ERR_NO_SESSION", "the session has ended", { outerStatus }) }
   }
   return { reason: mayPass(outerStatus) ? "unsealed" : undefined, error }
 }
@@ -149,11 +151,11 @@ async function exchange(
 ): Promise<End> {
   const { settings, clock } = sender
   const { maxResponseBytes } = settings
-  const [url, init] = outerRequest(operation, end.envelope, settings)
+  const [url, init] = outerRequest(operation, end.envelope, settings, deadline.signal)
   const readReply = await replyReader(end)
   let retryAfterMs: number | undefined
   try {
-    const outer = await deadline.wait(settings.fetch(url, { ...init, signal: deadline.signal }))
+    const outer = await deadline.wait(settings.fetch(url, init))
     retryAfterMs = parseRetryAfter(outer.headers.get("retry-after"), clock.nowMs())
     // repeated as little as followed
     if (isRedirect(outer)) {
@@ -191,9 +193,8 @@ async function sealAndSend(
     target = await deadline.wait(sender.recipient.current())
     const { parted, message } = operation
     const issuedAtSeconds = Math.floor(sender.clock.nowMs() / 1000)
-    end = await (parted
-      ? target.seal(parted.message, issuedAtSeconds, contextOf(parted.context))
-      : target.seal(message, issuedAtSeconds))
+    const context = parted && contextOf(parted.context)
+    end = await target.seal(parted?.message ?? message, issuedAtSeconds, context)
   } catch (error) {
     return withoutKeys(error)
   }

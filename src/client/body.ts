@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bytes, concat } from "../base/bytes.ts"
+import { type Bytes, join } from "../base/bytes.ts"
 
 const decoder = new TextDecoder()
 
@@ -29,18 +29,18 @@ export async function readUntil(
   onBytes: OnBytes,
   isEnough: (chunk: Uint8Array) => boolean,
 ): Promise<Bytes | undefined> {
-  const chunks: Bytes[] = []
+  const chunks: Uint8Array[] = []
   for (let received = 0; ;) {
     const { done, value } = await reader.read()
-    if (done) return concat(...chunks)
-    chunks.push(new Uint8Array(value))
+    if (done) return join(chunks)
+    chunks.push(value)
     received += value.length
     onBytes(received)
     if (received > maxBytes) {
       await reader.cancel().catch(() => undefined)
       return undefined
     }
-    if (isEnough(value)) return concat(...chunks)
+    if (isEnough(value)) return join(chunks)
   }
 }
 

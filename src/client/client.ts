@@ -60,19 +60,14 @@ async function perform(operation: Operation, sender: Sender, timing: Timing): Pr
   const { settings, emit } = sender
   const about = aboutOf(operation)
   const startMs = timing.now()
-  let end: End
-  try {
-    end = await repeat<End>({
-      policy: settings.retry,
-      timing,
-      repeatable: settings.enforcesIdempotency || REPEATABLE_METHODS.includes(operation.method),
-      signal: operation.signal,
-      attempt: (number, remainingMs) => attemptOnce(operation, sender, number, remainingMs),
-      onRetry: (reason, attempt, delayMs) => emit({ type: "retry", ...about, attempt, reason, delayMs }),
-    })
-  } catch (error) {
-    end = { error }
-  }
+  const end = await repeat<End>({
+    policy: settings.retry,
+    timing,
+    repeatable: settings.enforcesIdempotency || REPEATABLE_METHODS.includes(operation.method),
+    signal: operation.signal,
+    attempt: (number, remainingMs) => attemptOnce(operation, sender, number, remainingMs),
+    onRetry: (reason, attempt, delayMs) => emit({ type: "retry", ...about, attempt, reason, delayMs }),
+  }).catch((error: unknown): End => ({ error }))
   const durationMs = timing.now() - startMs
   if ("response" in end) {
     emit({ type: "answer", ...about, status: end.response.status, durationMs })

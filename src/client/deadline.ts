@@ -5,31 +5,36 @@
  */
 
 import { SealwireError } from "../base/errors.ts"
-import { MAX_DELAY_MS } from "./timing.ts"
+
+/** Longest delay of a timer: a longer one would fire at once. */
+export const MAX_DELAY_MS: number = 2 ** 31 - 1
 
 /** Ends an attempt from outside. */
 export class Deadline {
   readonly #controller = new AbortController()
-  readonly #caller: AbortSignal | undefined
   readonly #timer: ReturnType<typeof setTimeout>
-  readonly #passed: Promise<never>
-  #fail: ((reason: unknown) => void) | undefined
+  readonly #letGo: () => void
+  /** Rejects with the caller's reason, or with `ERR_TIMEOUT`. */
+  readonly passed: Promise<never>
 
   constructor(durationMs: number, caller: AbortSignal | undefined) {
-    this.#caller = caller
-    this.#passed = new Promise((_, reject) => {
-      this.#fail = reject
+    let pass: ((reason: unknown) => void) | undefined
+    this.passed = new Promise((_, reject) => {
+      pass = (reason) => {
+        this.#controller.abort(reason)
+        reject(reason)
+      }
     })
     // nobody may be waiting when it passes
-    this.#passed.catch(() => undefined)
+    this.passed.catch(() => undefined)
     this.#timer = setTimeout(
-      () => {
-        this.#pass(new SealwireError("ERR_TIMEOUT", `no answer within ${durationMs} ms`))
-      },
+      () => pass?.(new SealwireError("ERR_TIMEOUT", `no answer within ${durationMs} ms`)),
       Math.max(0, Math.min(durationMs, MAX_DELAY_MS)),
     )
-    caller?.addEventListener("abort", this.#abort)
-    if (caller?.aborted) this.#abort()
+    const abort = (): void => pass?.(caller?.reason)
+    caller?.addEventListener("abort", abort)
+    if (caller?.aborted) abort()
+    this.#letGo = () => caller?.removeEventListener("abort", abort)
   }
 
   /** Aborts with the caller's reason, or with `ERR_TIMEOUT`. */
@@ -40,7 +45,7 @@ export class Deadline {
   /** Waits for `work`, but no longer: also where what does the work knows no signals. */
   async wait<Result>(work: Promise<Result>): Promise<Result> {
     try {
-      return await Promise.race([this.#passed, work])
+      return await Promise.race([this.passed, work])
     } catch (error) {
       // platforms differ in what their own refusal says then
       this.signal.throwIfAborted()
@@ -56,15 +61,6 @@ export class Deadline {
   /** Nothing counts any longer. */
   end(): void {
     this.stopClock()
-    this.#caller?.removeEventListener("abort", this.#abort)
-  }
-
-  #pass(reason: unknown): void {
-    this.#controller.abort(reason)
-    this.#fail?.(reason)
-  }
-
-  readonly #abort = (): void => {
-    this.#pass(this.#caller?.reason)
+    this.#letGo()
   }
 }

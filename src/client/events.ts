@@ -110,6 +110,6 @@ export type Emit = (event: ClientEvent) => void
 /** A listener whose failures, also later ones, are its own. */
 export function emitterOf(onEvent: ((event: ClientEvent) => unknown) | undefined): Emit {
   return (event) => {
-    void (async () => onEvent?.(event))().catch(() => undefined)
+    if (onEvent) void (async () => onEvent(event))().catch(() => undefined)
   }
 }

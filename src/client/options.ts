@@ -15,10 +15,10 @@ import { isInnerHeader } from "../http/message.ts"
 import type { SealedFields } from "../http/parted-request.ts"
 import { DIRECTORY_PATH, ENVELOPE_HEADER, readOrigin } from "../http/wire.ts"
 import { materialOf, type PublicKey, type SigningKey } from "../keys/key.ts"
+import { MAX_DELAY_MS } from "./deadline.ts"
 import type { ClientEvent } from "./events.ts"
 import type { RetryPolicy } from "./retry.ts"
 import type { SeqStore } from "./seq-store.ts"
-import { MAX_DELAY_MS } from "./timing.ts"
 
 /** When a client tries again. */
 export interface RetryOptions {

@@ -35,14 +35,6 @@ type Input = string | URL | Request
 
 const isRequest = (input: Input): input is Request => typeof input === "object" && "url" in input
 
-function resolveUrl(input: Input, base: URL): URL {
-  const url = new URL(isRequest(input) ? input.url : input, base)
-  if (url.origin !== base.origin) {
-    throw new TypeError(`input must be a URL of ${base.origin}, not of ${url.origin}`)
-  }
-  return url
-}
-
 function innerHeaders(request: Request, generateId: () => string): Map<string, string> {
   const headers = new Map([...request.headers].filter(([name]) => isInnerHeader(name)))
   if (headers.has(ENVELOPE_HEADER)) {
@@ -62,6 +54,19 @@ export interface OperationTerms {
   /** For reading the body, which may be a stream. */
   readonly budgetMs: number
   readonly part: (message: Bytes) => Promise<PartedRequest | undefined> | undefined
+}
+
+/**
+ * What the platform makes of the arguments; a body that is text comes beside it, since a `Request` would make a stream of that.
+ * Where method or type are not members of `init` itself, or the method takes no body, all is left to the platform.
+ */
+function readArguments(input: Input, url: URL, init: RequestInit | undefined): [Request, text?: string] {
+  const { body, ...rest } = init ?? {}
+  if (typeof body === "string" && !isRequest(input)) {
+    const request = new Request(url, rest)
+    if (request.method.startsWith("P") && request.headers.has("content-type")) return [request, body]
+  }
+  return [new Request(isRequest(input) ? input : url, init)]
 }
 
 async function readBody(request: Request, budgetMs: number, signal: AbortSignal | undefined): Promise<Bytes> {
@@ -84,8 +89,11 @@ export async function readOperation(
   init: RequestInit | undefined,
   { baseUrl, generateId, budgetMs, part }: OperationTerms,
 ): Promise<Operation> {
-  const url = resolveUrl(input, baseUrl)
-  const request = new Request(isRequest(input) ? input : url, init)
+  const url = new URL(isRequest(input) ? input.url : input, baseUrl)
+  if (url.origin !== baseUrl.origin) {
+    throw new TypeError(`input must be a URL of ${baseUrl.origin}, not of ${url.origin}`)
+  }
+  const [request, text] = readArguments(input, url, init)
   const signal = (init?.signal === undefined && isRequest(input) ? input.signal : init?.signal) ?? undefined
   signal?.throwIfAborted()
   const { method } = request
@@ -95,7 +103,7 @@ export async function readOperation(
   if (path.length > MAX_PATH_CHARACTERS) {
     throw new SealwireError("ERR_TOO_LARGE", `the path is above ${MAX_PATH_CHARACTERS} characters`)
   }
-  const body = await readBody(request, budgetMs, signal)
+  const body = text === undefined ? await readBody(request, budgetMs, signal) : new TextEncoder().encode(text)
   const pairs: HeaderPair[] = [...headers]
   const message = serializeRequest({ headers: pairs, method, path, body })
   return {

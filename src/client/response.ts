@@ -16,7 +16,7 @@ export function responseOf(
   const noBody = hasNoBody(status) || method === "HEAD"
   const response = new Response(noBody ? null : (stream ?? body), {
     status,
-    headers: headers.map(([name, value]): [string, string] => [name, value]),
+    headers: headers as [string, string][],
   })
   if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId)
   // a constructed Response has none, and callers log it

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Deadline } from "./deadline.ts"
+
 /** How a client waits. */
 export interface Timing {
   /** Milliseconds, on a scale that never steps back. */
@@ -14,26 +16,14 @@ export interface Timing {
   random(): number
 }
 
-/** Longest delay of a timer: a longer one would fire at once. */
-export const MAX_DELAY_MS: number = 2 ** 31 - 1
-
 /** Timers and chance of the platform. */
 export const platformTiming: Timing = {
   now: () => performance.now(),
   random: () => Math.random(),
   async sleep(durationMs, signal) {
-    let wake: ReturnType<typeof setTimeout> | undefined
-    let stop: (() => void) | undefined
-    try {
-      await new Promise<void>((resolve, reject) => {
-        signal?.throwIfAborted()
-        stop = () => reject(signal?.reason as unknown)
-        signal?.addEventListener("abort", stop)
-        wake = setTimeout(resolve, Math.min(durationMs, MAX_DELAY_MS))
-      })
-    } finally {
-      clearTimeout(wake)
-      if (stop) signal?.removeEventListener("abort", stop)
-    }
+    const deadline = new Deadline(durationMs, signal)
+    await deadline.passed.catch(() => undefined)
+    deadline.end()
+    signal?.throwIfAborted()
   },
 }
