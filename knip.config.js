@@ -1,4 +1,4 @@
-import { doors, platformModules } from "./tools/doors.js"
+import { doors, platformModules, workerModules } from "./tools/doors.js"
 
 export default {
   entry: [
@@ -11,11 +11,13 @@ export default {
     // started as processes of their own
     "test/support/*-{claims,victim,server}.ts",
     "test/support/{leaking,servers}-process.ts",
+    // built into what tests start
+    "test/support/small-crews.ts",
     "examples/**/*.mjs",
     "examples/kms/*.ts",
     "examples/secure-server/main.js",
     ...doors.map(({ name }) => `src/${name}.ts`),
-    ...platformModules.map((name) => `src/${name}.ts`),
+    ...[...platformModules, ...workerModules].map((name) => `src/${name}.ts`),
     "src/cli/main.ts",
   ],
   // a type that a declaration mentions must be exported, isolatedDeclarations or not

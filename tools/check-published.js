@@ -2,7 +2,7 @@
 
 import { deepEqual } from "node:assert/strict"
 
-import { doors, lazyModules, platformModules } from "./doors.js"
+import { doors, lazyModules, platformModules, workerModules } from "./doors.js"
 import { runTool } from "./run.js"
 
 const FIXED_FILES = [
@@ -24,7 +24,7 @@ function assertFiles({ files }) {
   const expected = [
     ...FIXED_FILES,
     ...doors.flatMap(({ name }) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
-    ...[...platformModules, ...lazyModules].map((name) => `dist/${name}.js`),
+    ...[...platformModules, ...lazyModules, ...workerModules].map((name) => `dist/${name}.js`),
   ]
   deepEqual(named.sort(), expected.sort(), "the tarball holds other files than it should")
 }

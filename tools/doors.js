@@ -54,6 +54,9 @@ export const platformModules = ["crypto/web", "crypto/node", "base/base64url", "
 /** What a door imports only when it is needed: built as files of their own, under a name that stays. */
 export const lazyModules = ["client/pinned-keys", "client/sessions", "client/streamed-answer"]
 
+/** What is started as a thread of its own, and so is a file of its own. */
+export const workerModules = ["stream/segment-worker"]
+
 /** @param {Door} door */
 const subpath = (door) => (door.name === "index" ? "." : `./${door.name}`)
 

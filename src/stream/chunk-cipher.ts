@@ -62,7 +62,7 @@ function allOf<Answer>(answers: readonly MaybePromise<Answer>[]): Promise<Answer
 /** Creates the cipher of one body. */
 export async function createChunkCipher(
   backend: Backend,
-  { key, baseNonce }: BodyKeys,
+  { key, baseNonce }: Pick<BodyKeys, "key" | "baseNonce">,
 ): Promise<ChunkCipher> {
   const aes = await backend.importAesKey(key)
   return {

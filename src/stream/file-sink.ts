@@ -31,6 +31,8 @@ export interface OutputOptions {
 
 /** Where a result goes. Either `finish` or `discard` is called in the end. */
 export interface Sink {
+  /** Of a file, which is written anywhere. */
+  readonly fd?: number
   write(batch: Batch): Promise<void>
   /** Makes what was written count. */
   finish(): Promise<void>
@@ -97,6 +99,7 @@ async function fileSink(path: string, overwrite: boolean, mode: number): Promise
   const file = await open(temporary, "wx", mode)
   let isNamed = false
   return {
+    fd: file.fd,
     write: (batch) => writeAll(file, batch),
     async finish() {
       await file.sync()

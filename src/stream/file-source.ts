@@ -61,6 +61,8 @@ function readFilePieces(file: FileHandle): PieceReader {
 /** A source, and how to be done with it. */
 export interface OpenSource {
   readonly pieces: PieceReader
+  /** Of a regular file, which is read anywhere, as long as it was when it was opened. */
+  readonly file?: { readonly fd: number; readonly size: number } | undefined
   close(): Promise<void>
 }
 
@@ -72,12 +74,16 @@ export async function openSource(source: FilePath | ByteSource): Promise<OpenSou
   }
   const file = await open(toPath(source))
   const pieces = readFilePieces(file)
-  return {
-    pieces,
-    async close() {
-      await pieces.stop(undefined)
-      await file.close()
-    },
+  async function close(): Promise<void> {
+    await pieces.stop(undefined)
+    await file.close()
+  }
+  try {
+    const stats = await file.stat()
+    return { pieces, file: stats.isFile() ? { fd: file.fd, size: stats.size } : undefined, close }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 

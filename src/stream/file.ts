@@ -4,17 +4,34 @@
  * @module
  */
 
+import { backend as platform } from "#backend"
+
 import type { Bytes } from "../base/bytes.ts"
 import { assertInteger, assertOptions } from "../base/options.ts"
+import type { Backend } from "../crypto/backend.ts"
 import type { StreamHead } from "../envelope/stream.ts"
 import type { Batch } from "./chunk-cipher.ts"
+import { type CrewWork, workTogether } from "./crew.ts"
 import { openSink, type OutputOptions, type Sink, type WritableBytes } from "./file-sink.ts"
 import { type FilePath, fileReader, openSource, type OpenSource } from "./file-source.ts"
-import { OPEN_STREAM_OPTIONS, type OpenStreamOptions, streamOpener } from "./open-stream.ts"
+import { BODY_HEAD_BYTES, openedBodyBytes, sealedBodyBytes } from "./layout.ts"
+import {
+  OPEN_STREAM_OPTIONS,
+  openBodyHead,
+  openChunks,
+  type OpenStreamOptions,
+  streamOpener,
+} from "./open-stream.ts"
 import type { AbortSignalLike, ByteSource } from "./platform.ts"
 import { stopOnAbort } from "./readable.ts"
 import { cutParts, type PartOptions, partSize, type SealedPart } from "./seal-parts.ts"
-import { SEAL_STREAM_OPTIONS, type SealStreamOptions, streamSealer } from "./seal-stream.ts"
+import {
+  SEAL_STREAM_OPTIONS,
+  sealBodyHead,
+  sealChunks,
+  type SealStreamOptions,
+  streamStarter,
+} from "./seal-stream.ts"
 
 /** Options of {@link sealFile}: those of `sealStream`, and how the file is made. */
 export interface SealFileOptions extends SealStreamOptions, OutputOptions {}
@@ -74,6 +91,29 @@ async function carry<Result>(
   }
 }
 
+/** The chunks of a file: what is done with them, and where they begin. */
+interface Chunks extends Pick<CrewWork, "work" | "keys"> {
+  readonly backend: Backend
+  /** Undefined where no file has that size, which its end will show. */
+  readonly plaintextBytes: number | undefined
+  readonly inputStart: number
+  readonly outputStart: number
+}
+
+/** Has several cores carry the chunks of one file to another, by the platform's own cipher; gives the bytes of plaintext if they have. */
+async function share(
+  { file }: OpenSource,
+  { fd }: Sink,
+  { onProgress, signal }: Pick<SealStreamOptions, "onProgress" | "signal">,
+  { backend, plaintextBytes, inputStart, outputStart, ...chunks }: Chunks,
+): Promise<number | undefined> {
+  if (backend !== platform || backend.name !== "node") return undefined
+  if (file === undefined || fd === undefined || plaintextBytes === undefined) return undefined
+  const places = { input: { fd: file.fd, start: inputStart }, output: { fd, start: outputStart } }
+  const isDone = await workTogether({ ...chunks, ...places, plaintextBytes, onProgress, signal })
+  return isDone ? plaintextBytes : undefined
+}
+
 async function openBoth(
   from: FilePath | ByteSource,
   to: FilePath | WritableBytes,
@@ -112,10 +152,22 @@ export async function sealFile(
   options: SealFileOptions,
 ): Promise<SealedFile> {
   assertOptions(options, "options", [...SEAL_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
-  const { signal } = options
-  const seal = streamSealer(options)
+  const { signal, onProgress } = options
+  const start = streamStarter(options)
   const [source, sink] = await openBoth(from, to, options, PUBLIC_MODE)
-  return carry(source, sink, signal, async () => ({ bytes: await pour(seal(source.pieces), sink) }))
+  return carry(source, sink, signal, async () => {
+    const { head, end, context, salt } = await start()
+    const { backend, key } = end
+    const { keys, bodyHead } = sealBodyHead(key, context, salt)
+    const headBytes = head.length
+    const outputStart = headBytes + BODY_HEAD_BYTES
+    await sink.write([head, bodyHead])
+    const plaintextBytes = source.file?.size
+    const chunks = { work: "seal", backend, keys, plaintextBytes, inputStart: 0, outputStart } as const
+    const shared = await share(source, sink, options, chunks)
+    if (shared !== undefined) return { bytes: headBytes + sealedBodyBytes(shared) }
+    return { bytes: outputStart + (await pour(sealChunks(backend, keys, source.pieces, onProgress), sink)) }
+  })
 }
 
 /**
@@ -135,12 +187,18 @@ export async function openFile(
   options: OpenFileOptions,
 ): Promise<OpenedFile> {
   assertOptions(options, "options", [...OPEN_STREAM_OPTIONS, ...OUTPUT_OPTIONS])
-  const { signal } = options
+  const { signal, onProgress } = options
   const open = streamOpener(options)
   const [source, sink] = await openBoth(from, to, options, PRIVATE_MODE)
   return carry(source, sink, signal, async () => {
-    const { head, plaintext } = await open(source.pieces)
-    return { ...head, bytes: await pour(plaintext, sink) }
+    const { head, headBytes, end, context, reader } = await open(source.pieces)
+    const { backend, key } = end
+    const keys = openBodyHead(key, context, await reader.take(BODY_HEAD_BYTES))
+    const inputStart = headBytes + BODY_HEAD_BYTES
+    const plaintextBytes = source.file && openedBodyBytes(source.file.size - headBytes)
+    const chunks = { work: "open", backend, keys, plaintextBytes, inputStart, outputStart: 0 } as const
+    const shared = await share(source, sink, options, chunks)
+    return { ...head, bytes: shared ?? (await pour(openChunks(backend, keys, reader, onProgress), sink)) }
   })
 }
 

@@ -7,6 +7,7 @@
 import { type Bytes, equalConstantTime } from "../base/bytes.ts"
 import { openFailed } from "../base/errors.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
+import type { Backend } from "../crypto/backend.ts"
 import { TAG_BYTES } from "../crypto/sizes.ts"
 import {
   HEAD_OPTIONS,
@@ -63,14 +64,13 @@ export function openBodyHead(inputKey: Bytes, context: Bytes, bodyHead: Bytes): 
   return keys
 }
 
-/** The plaintext of a body. Ends only after the last chunk has proven that it is the last. */
-export async function* openBody(
-  { backend, key }: Pick<StreamEnd, "backend" | "key">,
-  context: Bytes,
+/** The plaintext of all chunks of a body. Ends only after the last one has proven that it is the last. */
+export async function* openChunks(
+  backend: Backend,
+  keys: BodyKeys,
   reader: ByteReader,
   onProgress?: (plaintextBytes: number) => void,
 ): AsyncGenerator<Batch> {
-  const keys = openBodyHead(key, context, await reader.take(BODY_HEAD_BYTES))
   const cipher = await createChunkCipher(backend, keys)
   let index = 0
   for (;;) {
@@ -84,13 +84,28 @@ export async function* openBody(
   }
 }
 
+/** The plaintext of a body, as that of {@link openChunks}. */
+export async function* openBody(
+  { backend, key }: Pick<StreamEnd, "backend" | "key">,
+  context: Bytes,
+  reader: ByteReader,
+  onProgress?: (plaintextBytes: number) => void,
+): AsyncGenerator<Batch> {
+  const keys = openBodyHead(key, context, await reader.take(BODY_HEAD_BYTES))
+  yield* openChunks(backend, keys, reader, onProgress)
+}
+
 /** What opening a source gives before its body is read. */
 export interface OpenedSource {
   readonly head: StreamHead
-  readonly plaintext: AsyncGenerator<Batch>
+  readonly headBytes: number
+  readonly end: StreamEnd
+  readonly context: Bytes
+  /** Stands where the body begins. */
+  readonly reader: ByteReader
 }
 
-/** Reads the options now, and gives the function that opens a source. */
+/** Reads the options now, and gives the function that opens the head of a source. */
 export function streamOpener(options: OpenStreamOptions): (pieces: PieceReader) => Promise<OpenedSource> {
   const { onProgress } = options
   if (onProgress !== undefined) assertFunction(onProgress, "options.onProgress")
@@ -100,8 +115,7 @@ export function streamOpener(options: OpenStreamOptions): (pieces: PieceReader) 
     const start = await reader.takeHead(findHeadEnd)
     if (!start) throw openFailed()
     const { head, end } = await openHead(envelopeOf(start))
-    const context = await end.backend.sha256(start)
-    return { head, plaintext: openBody(end, context, reader, onProgress) }
+    return { head, headBytes: start.length, end, context: await end.backend.sha256(start), reader }
   }
 }
 
@@ -121,13 +135,13 @@ export function streamOpener(options: OpenStreamOptions): (pieces: PieceReader) 
  */
 export async function openStream(source: ByteSource, options: OpenStreamOptions): Promise<OpenedStream> {
   assertOptions(options, "options", OPEN_STREAM_OPTIONS)
-  const { signal } = options
+  const { signal, onProgress } = options
   const open = streamOpener(options)
   const pieces = readPieces(source)
   const unwatch = stopOnAbort(pieces, signal)
   try {
-    const { head, plaintext } = await open(pieces)
-    return { ...head, stream: readableOf(plaintext, pieces, signal) }
+    const { head, end, context, reader } = await open(pieces)
+    return { ...head, stream: readableOf(openBody(end, context, reader, onProgress), pieces, signal) }
   } catch (error) {
     pieces.stop(error).catch(() => undefined)
     throw error

@@ -6,6 +6,7 @@
 
 import { type Bytes, concat } from "../base/bytes.ts"
 import { assertFunction, assertInteger, assertOptions } from "../base/options.ts"
+import type { Backend } from "../crypto/backend.ts"
 import type { SealOptions } from "../envelope/seal.ts"
 import {
   headCharacters,
@@ -15,7 +16,7 @@ import {
   type StreamMetadata,
 } from "../envelope/stream.ts"
 import type { Fresh } from "../envelope/write.ts"
-import { deriveBodyKeys } from "./body-keys.ts"
+import { type BodyKeys, deriveBodyKeys } from "./body-keys.ts"
 import { ByteReader } from "./byte-reader.ts"
 import { type Batch, createChunkCipher } from "./chunk-cipher.ts"
 import { CHUNK_BYTES, headBytesOf, SALT_BYTES, sealedBodyBytes, serializeHead } from "./layout.ts"
@@ -49,16 +50,23 @@ export interface FreshStream {
   readonly salt?: Bytes
 }
 
-/** The body of a stream whose head is known, under a salt that must be new. */
-export async function* sealBody(
-  { backend, key }: Pick<StreamEnd, "backend" | "key">,
+/** What stands before the chunks of a body, and what they are sealed under. */
+export function sealBodyHead(
+  inputKey: Bytes,
   context: Bytes,
   salt: Bytes,
+): { readonly keys: BodyKeys; readonly bodyHead: Bytes } {
+  const keys = deriveBodyKeys(inputKey, salt, context)
+  return { keys, bodyHead: concat(salt, keys.commitment) }
+}
+
+/** All chunks of a body. */
+export async function* sealChunks(
+  backend: Backend,
+  keys: BodyKeys,
   pieces: PieceReader,
   onProgress?: (plaintextBytes: number) => void,
 ): AsyncGenerator<Batch> {
-  const keys = deriveBodyKeys(key, salt, context)
-  yield [concat(salt, keys.commitment)]
   const cipher = await createChunkCipher(backend, keys)
   const reader = new ByteReader(pieces, CHUNK_BYTES)
   let index = 0
@@ -71,21 +79,51 @@ export async function* sealBody(
   }
 }
 
-/** Reads the options now, and gives the function that seals a source. */
-export function streamSealer(
-  options: SealStreamOptions,
-): (pieces: PieceReader, fresh?: FreshStream) => AsyncGenerator<Batch> {
+/** The body of a stream whose head is known, under a salt that must be new. */
+export async function* sealBody(
+  { backend, key }: Pick<StreamEnd, "backend" | "key">,
+  context: Bytes,
+  salt: Bytes,
+  pieces: PieceReader,
+  onProgress?: (plaintextBytes: number) => void,
+): AsyncGenerator<Batch> {
+  const { keys, bodyHead } = sealBodyHead(key, context, salt)
+  yield [bodyHead]
+  yield* sealChunks(backend, keys, pieces, onProgress)
+}
+
+/** A stream whose head is sealed, and what its body is sealed with. */
+export interface StartedStream {
+  readonly head: Bytes
+  readonly end: StreamEnd
+  readonly context: Bytes
+  readonly salt: Bytes
+}
+
+/** Reads the options now, and gives the function that seals a head. */
+export function streamStarter(options: SealStreamOptions): (fresh?: FreshStream) => Promise<StartedStream> {
   const { metadata, onProgress } = options
   if (onProgress !== undefined) assertFunction(onProgress, "options.onProgress")
   const metadataBytes = serializeMetadata(metadata)
   const sealHead = headSealer(options)
-  return async function* (pieces, fresh = {}) {
+  return async (fresh = {}) => {
     const end = await sealHead(metadataBytes, fresh.head)
     const head = serializeHead(end.envelope)
     // before the head is given away
     const context = await end.backend.sha256(head)
+    return { head, end, context, salt: fresh.salt ?? end.backend.randomBytes(SALT_BYTES) }
+  }
+}
+
+/** Reads the options now, and gives the function that seals a source. */
+export function streamSealer(
+  options: SealStreamOptions,
+): (pieces: PieceReader, fresh?: FreshStream) => AsyncGenerator<Batch> {
+  const start = streamStarter(options)
+  const { onProgress } = options
+  return async function* (pieces, fresh) {
+    const { head, end, context, salt } = await start(fresh)
     yield [head]
-    const salt = fresh.salt ?? end.backend.randomBytes(SALT_BYTES)
     yield* sealBody(end, context, salt, pieces, onProgress)
   }
 }

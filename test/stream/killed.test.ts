@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,29 +15,40 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
-import { build } from "esbuild"
+import { build, type Plugin } from "esbuild"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
 import { sealedSize } from "../../src/stream.ts"
 import { plaintextOf } from "../support/pieces.ts"
 import { TEST_ALL } from "../support/runs.ts"
+import { buildSegmentWorker } from "../support/segment-worker.ts"
 import { reader } from "../support/streams.ts"
 import { knownAnswers } from "../support/vectors.ts"
 
 const KILLS = TEST_ALL ? 200 : 20
-/** One round of sealing and opening takes about 60 ms. */
-const LONGEST_LIFE_MS = 150
+/** One round of sealing and opening takes about 60 ms, and with crews about 150. */
+const LONGEST_LIFE_MS = { one: 150, crew: 300 }
 
 const source = (path: string): string => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
-const folder = realpathSync(mkdtempSync(join(tmpdir(), "sealwire-killed-")))
-const at = (name: string): string => join(folder, name)
+const base = realpathSync(mkdtempSync(join(tmpdir(), "sealwire-killed-")))
+const inFolder = (name: string): string => join(base, name)
+const at = (name: string): string => join(base, "work", name)
 const plaintext = plaintextOf(8_000_000)
 
-beforeAll(async () => {
-  writeFileSync(at("plain"), plaintext)
-  await build({
+/** Gives crews to files of any size. */
+const smallCrews: Plugin = {
+  name: "small-crews",
+  setup: (bundle) => {
+    const path = fileURLToPath(new URL("../support/small-crews.ts", import.meta.url))
+    bundle.onResolve({ filter: /\/crew-terms\.ts$/ }, () => ({ path }))
+  },
+}
+
+function buildVictim(outfile: string, plugins: Plugin[]): Promise<unknown> {
+  return build({
     entryPoints: [fileURLToPath(new URL("../support/file-victim.ts", import.meta.url))],
-    outfile: join(folder, "victim.mjs"),
+    outfile,
+    plugins,
     bundle: true,
     format: "esm",
     platform: "node",
@@ -47,12 +59,20 @@ beforeAll(async () => {
       "#base64url": source("base/base64url-node.ts"),
     },
   })
-})
-afterAll(() => rmSync(folder, { recursive: true }))
+}
 
-function start(): ChildProcess {
+beforeAll(async () => {
+  mkdirSync(inFolder("work"))
+  writeFileSync(at("plain"), plaintext)
+  await buildVictim(inFolder("one.mjs"), [])
+  await buildVictim(inFolder("crew.mjs"), [smallCrews])
+  await buildSegmentWorker(inFolder("segment-worker.mjs"))
+})
+afterAll(() => rmSync(base, { recursive: true }))
+
+function start(victim: string): ChildProcess {
   const names = ["plain", "sealed", "opened"].map(at)
-  return spawn(process.execPath, [at("victim.mjs"), ...names, JSON.stringify(knownAnswers.recipient)], {
+  return spawn(process.execPath, [inFolder(victim), ...names, JSON.stringify(knownAnswers.recipient)], {
     stdio: ["ignore", "pipe", "inherit"],
   })
 }
@@ -65,23 +85,23 @@ function checkFinalNames(names: readonly string[]): void {
   if (names.includes("opened")) expect(readFileSync(at("opened")).equals(plaintext)).toBe(true)
 }
 
-test(
-  `leaves no part of a file under its name when it is killed, ${KILLS} times`,
+test.each(["one", "crew"] as const)(
+  `leaves no part of a file under its name when it is killed, ${KILLS} times, at the work of %s`,
   { timeout: KILLS * 5000 },
-  async () => {
+  async (victim) => {
     let cutShort = 0
     for (let i = 0; i < KILLS; i++) {
-      const child = start()
+      const child = start(`${victim}.mjs`)
       await once(child.stdout as NodeJS.ReadableStream, "data")
-      await sleep(Math.random() * LONGEST_LIFE_MS)
+      await sleep(Math.random() * LONGEST_LIFE_MS[victim])
       child.kill("SIGKILL")
       await once(child, "exit")
-      const names = readdirSync(folder)
+      const names = readdirSync(inFolder("work"))
       checkFinalNames(names)
       const unfinished = names.filter((name) => /^\.sealwire-.*\.tmp$/.test(name))
       if (unfinished.length > 0) cutShort++
       for (const name of [...unfinished, "sealed", "opened"]) rmSync(at(name), { force: true })
-      expect(readdirSync(folder).sort()).toEqual(["plain", "victim.mjs"])
+      expect(readdirSync(inFolder("work"))).toEqual(["plain"])
     }
     // otherwise nothing was tested
     expect(cutShort).toBeGreaterThan(KILLS / 4)

@@ -1,0 +1,89 @@
+/**
+ * What each worker of a crew does: takes the next segment that nobody has taken, reads it, seals or opens its chunks, and writes
+ * them to their place, until there is none left. A file of its own in the package, which crew.ts starts as a thread.
+ *
+ * @module
+ */
+
+import { readSync, writeSync, writevSync } from "node:fs"
+import { parentPort, workerData } from "node:worker_threads"
+
+import { backend } from "#backend"
+
+import type { Bytes } from "../base/bytes.ts"
+import { type Batch, bodyFailed, type ChunkCipher, createChunkCipher, releaseBatch } from "./chunk-cipher.ts"
+import type { Job, Report } from "./crew.ts"
+import { CHUNK_BYTES, SEALED_CHUNK_BYTES } from "./layout.ts"
+import { countSegments, cutChunks, segmentAt } from "./segments.ts"
+
+function report(said: Report): void {
+  parentPort?.postMessage(said)
+}
+
+/** Fills a buffer from a file; gives how much there was. */
+function readAll(fd: number, buffer: Bytes, position: number): number {
+  let filled = 0
+  while (filled < buffer.length) {
+    const bytesRead = readSync(fd, buffer, filled, buffer.length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return filled
+}
+
+/** Writes a batch in one call of the system, as far as that goes: it may take less, such as when a disk is nearly full. */
+function writeAll(fd: number, batch: Batch, position: number): void {
+  let written = writevSync(fd, batch, position)
+  let end = 0
+  for (const part of batch) {
+    end += part.length
+    while (written < end) {
+      written += writeSync(fd, part, part.length - (end - written), end - written, position + written)
+    }
+  }
+  releaseBatch(batch)
+}
+
+function shortened(): Error {
+  return Object.assign(new Error("EIO: the file became shorter while it was sealed"), { code: "EIO" })
+}
+
+async function sealSegment(job: Job, cipher: ChunkCipher, index: number, buffer: Bytes): Promise<number> {
+  const { firstChunk, chunks, plain, sealed } = segmentAt(index, job.plaintextBytes)
+  const plaintext = buffer.subarray(0, plain.bytes)
+  if (readAll(job.input.fd, plaintext, job.input.start + plain.start) < plain.bytes) throw shortened()
+  const batch = await cipher.seal(firstChunk, cutChunks(plaintext, chunks, CHUNK_BYTES))
+  writeAll(job.output.fd, batch, job.output.start + sealed.start)
+  return plain.bytes
+}
+
+async function openSegment(job: Job, cipher: ChunkCipher, index: number, buffer: Bytes): Promise<number> {
+  const { firstChunk, chunks, plain, sealed } = segmentAt(index, job.plaintextBytes)
+  const bytes = buffer.subarray(0, sealed.bytes)
+  if (readAll(job.input.fd, bytes, job.input.start + sealed.start) < sealed.bytes) throw bodyFailed()
+  const batch = await cipher.open(firstChunk, cutChunks(bytes, chunks, SEALED_CHUNK_BYTES))
+  writeAll(job.output.fd, batch, job.output.start + plain.start)
+  return plain.bytes
+}
+
+async function work(job: Job): Promise<void> {
+  const key = new Uint8Array(job.key.export())
+  const cipher = await createChunkCipher(backend, { key, baseNonce: job.baseNonce })
+  key.fill(0)
+  const doSegment = job.work === "seal" ? sealSegment : openSegment
+  const segments = countSegments(job.plaintextBytes)
+  const buffer = new Uint8Array(segmentAt(0, job.plaintextBytes).sealed.bytes)
+  const take = (): number => Atomics.add(job.taken, 0, 1)
+  for (let index = take(); index < segments; index = take()) {
+    report({ type: "done", bytes: await doSegment(job, cipher, index, buffer) })
+  }
+}
+
+report({ type: "begun" })
+try {
+  await work(workerData as Job)
+} catch (error) {
+  const failure = error as Error
+  // a clone of an error keeps its words alone
+  report({ type: "failed", message: failure.message, details: Object.assign({}, failure) })
+}

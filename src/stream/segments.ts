@@ -1,0 +1,53 @@
+/**
+ * The plan by which several cores share a file: segments of chunks, each of which is read and written where the layout says, so
+ * that none waits for the one before it. Sizes as pure functions. docs/protocol.md §10.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../base/bytes.ts"
+import { BATCH_CHUNKS } from "./chunk-cipher.ts"
+import { CHUNK_BYTES, sealedChunkAt } from "./layout.ts"
+
+const SEGMENT_BYTES = BATCH_CHUNKS * CHUNK_BYTES
+
+/** Bytes in a row. */
+export interface Stretch {
+  readonly start: number
+  readonly bytes: number
+}
+
+/** Chunks in a row, all but the last segment as many as a batch has; the last one has the last chunk, and perhaps no other. */
+export interface Segment {
+  readonly firstChunk: number
+  readonly chunks: number
+  /** In the plaintext. */
+  readonly plain: Stretch
+  /** Among the sealed chunks. */
+  readonly sealed: Stretch
+}
+
+/** Segments of so much plaintext, at least one. */
+export function countSegments(plaintextBytes: number): number {
+  return Math.floor(plaintextBytes / SEGMENT_BYTES) + 1
+}
+
+/** One of the {@link countSegments} segments of so much plaintext. */
+export function segmentAt(index: number, plaintextBytes: number): Segment {
+  const firstChunk = index * BATCH_CHUNKS
+  const lastChunk = Math.min(firstChunk + BATCH_CHUNKS - 1, Math.floor(plaintextBytes / CHUNK_BYTES))
+  const plainStart = index * SEGMENT_BYTES
+  const [sealedStart] = sealedChunkAt(firstChunk, plaintextBytes)
+  const [, sealedEnd] = sealedChunkAt(lastChunk, plaintextBytes)
+  return {
+    firstChunk,
+    chunks: lastChunk - firstChunk + 1,
+    plain: { start: plainStart, bytes: Math.min(SEGMENT_BYTES, plaintextBytes - plainStart) },
+    sealed: { start: sealedStart, bytes: sealedEnd - sealedStart },
+  }
+}
+
+/** The chunks of a segment, of which the last may be short, or empty. */
+export function cutChunks(bytes: Bytes, chunks: number, chunkBytes: number): Bytes[] {
+  return Array.from({ length: chunks }, (_, i) => bytes.subarray(i * chunkBytes, (i + 1) * chunkBytes))
+}
