@@ -21,7 +21,7 @@ const { values } = parseArgs({
     mib: { type: "string", default: "512" },
     rounds: { type: "string", default: "5" },
     folder: { type: "string", default: "/dev/shm" },
-    only: { type: "string", default: "raw,sealwire,age-encryption,openpgp" },
+    only: { type: "string", default: "raw,sealwire,age-encryption,openpgp,openpgp, AEAD" },
     "memory-gib": { type: "string", default: "5" },
     "range-gib": { type: "string", default: "1" },
   },
@@ -56,7 +56,8 @@ async function makePlain(path, mib) {
 async function measureSpeed() {
   const mib = Number(values.mib)
   await makePlain(at("plain"), mib)
-  const names = values.only.split(",")
+  // one has a comma in its name
+  const names = values.only.split(/,(?! )/)
   const turns = { seal: {}, open: {} }
   // the first round warms up what all of them use
   for (let round = 0; round <= Number(values.rounds); round++) {
@@ -82,12 +83,12 @@ function reportSpeed(work, byName, mib) {
     const of = (what) => median(all.map((each) => each[what]))
     const ratio = (what) => median(all.map((each, round) => each[what] / byName.sealwire[round][what]))
     const bar = BARS[name]
-    const missed = ratio("ms") < bar ? ", MISSED" : ""
-    const beside = `sealwire is ${ratio("ms").toFixed(2)} x as fast (bar ${bar}${missed}), ${ratio("cpuMs").toFixed(2)} by processor time`
+    const told = bar ? ` (bar ${bar}${ratio("ms") < bar ? ", MISSED" : ""})` : ""
+    const beside = `sealwire is ${ratio("ms").toFixed(2)} x as fast${told}, ${ratio("cpuMs").toFixed(2)} by processor time`
     const speed = ((mib * 1.048576) / (of("ms") / 1000)).toFixed(0).padStart(6)
     console.log(
       `${work}  ${name.padEnd(15)} ${speed} MB/s  ${of("cpuMs").toFixed(0).padStart(6)} ms of a core  ` +
-        `+${Math.round(of("grownMiB"))} MiB  ${bar ? beside : ""}`,
+        `+${Math.round(of("grownMiB"))} MiB  ${name === "sealwire" ? "" : beside}`,
     )
   }
 }

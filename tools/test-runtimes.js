@@ -4,6 +4,7 @@
  */
 
 import { writeFile } from "node:fs/promises"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 
 import { build } from "esbuild"
@@ -13,18 +14,21 @@ import { bun, deno, isInstalled, node, workerd } from "./programs.js"
 import { root, run } from "./run.js"
 import { askWorker } from "./workers.js"
 
-/** @typedef {{ command: string[], backend: "node" | "web" }} Runtime */
+/** @typedef {{ command: string[], backend: "node" | "web", threads?: boolean }} Runtime */
 
 /** @type {Record<string, Runtime>} */
 const runtimes = {
   "this Node": { command: [process.execPath], backend: "node" },
   "Node 20.19.0": { command: node("node20"), backend: "node" },
-  "Node 22": { command: node("node22"), backend: "node" },
-  "Node 24": { command: node("node24"), backend: "node" },
-  "Node 26": { command: node("node26"), backend: "node" },
+  "Node 22": { command: node("node22"), backend: "node", threads: true },
+  "Node 24": { command: node("node24"), backend: "node", threads: true },
+  "Node 26": { command: node("node26"), backend: "node", threads: true },
   Bun: { command: bun, backend: "node" },
   Deno: { command: deno, backend: "web" },
 }
+
+/** Above what src/stream/crew-terms.ts asks for. */
+const FILE_PROBE_BYTES = 160_000_000
 
 /**
  * Bundles the cases, leaving the package to be found by the runtime.
@@ -58,6 +62,38 @@ async function writeProbe(project) {
   return file
 }
 
+/**
+ * Seals and opens a file that is large enough for several threads, and says how many there were. A hole reads as any other bytes.
+ *
+ * @param {string} project
+ */
+async function writeFileProbe(project) {
+  const file = join(project, "files.js")
+  const code = `
+    import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+    import { availableParallelism, tmpdir } from "node:os"
+    import { join } from "node:path"
+    import { generateKeyPair } from "sealwire"
+    import { openFile, sealFile } from "sealwire/file"
+    const folder = mkdtempSync(join(tmpdir(), "sealwire-threads-"))
+    const [plain, sealed, opened] = ["plain", "sealed", "opened"].map((name) => join(folder, name))
+    let threads = 0
+    process.on("worker", () => threads++)
+    try {
+      writeFileSync(plain, "")
+      truncateSync(plain, ${FILE_PROBE_BYTES})
+      const { publicKey, privateKey } = await generateKeyPair()
+      await sealFile(plain, sealed, { to: publicKey })
+      const { bytes } = await openFile(sealed, opened, { with: privateKey })
+      if (bytes !== ${FILE_PROBE_BYTES} || statSync(opened).size !== bytes) throw new Error(bytes + " bytes were opened")
+      console.log(threads / Math.min(4, availableParallelism()))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }`
+  await writeFile(file, code)
+  return file
+}
+
 let failures = 0
 
 /**
@@ -84,13 +120,19 @@ async function inRuntime(name, command, test) {
 
 await withPacked(async ({ project }) => {
   const [suite, probe] = [await writeSuite(project), await writeProbe(project)]
-  for (const [name, { command, backend }] of Object.entries(runtimes)) {
+  const files = await writeFileProbe(project)
+  for (const [name, { command, backend, threads }] of Object.entries(runtimes)) {
     await inRuntime(name, command, async () => {
       const [program = "", ...args] = command
       const chosen = (await run(program, [...args, probe], { cwd: project })).trim()
       if (chosen !== backend) throw new Error(`chose the backend "${chosen}", not "${backend}"`)
       const outcome = (await run(program, [...args, suite], { cwd: project })).trim()
-      return `${backend.padEnd(4)} ${outcome}`
+      if (!threads) return `${backend.padEnd(4)} ${outcome}`
+      const crews = (await run(program, [...args, files], { cwd: project })).trim()
+      // one crew that seals, one that opens, each of all cores, where there are two
+      if (crews !== (availableParallelism() > 1 ? "2" : "0"))
+        throw new Error(`had ${crews} crews for two files`)
+      return `${backend.padEnd(4)} ${outcome}, files on all cores`
     })
   }
   await inRuntime("workerd", workerd, async () => `web  ${await askWorker(project, workerd[0] ?? "")}`)
