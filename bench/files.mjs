@@ -4,7 +4,7 @@
  *     node bench/files.mjs [--mib 512] [--rounds 5] [--folder /dev/shm] [--only raw,sealwire] [--memory-gib 5] [--range-gib 1]
  *
  * Each turn is a process of its own; all contenders take turns, and a ratio is the median of those within a round. `--folder` holds
- * four files of `--mib`; best in memory, so that no disk decides. `--memory-gib 0` and `--range-gib 0` leave those out.
+ * four files of `--mib`, and two of `--memory-gib`; best in memory, so that no disk decides. `--memory-gib 0` and `--range-gib 0` leave those out.
  */
 
 import { spawn } from "node:child_process"
@@ -107,7 +107,15 @@ async function measureMemory(gib) {
   await command(["keygen", "--bits", "2048", at("bob")], "ignore")
   const started = await command(["--version"], "ignore")
   const seal = ["seal", "--file", "--to", at("bob.public.pem"), at("large"), "-o", at("large.sealed")]
-  const open = ["open", "--file", "--key", at("bob.private.pem"), at("large.sealed")]
+  const open = [
+    "open",
+    "--file",
+    "--key",
+    at("bob.private.pem"),
+    at("large.sealed"),
+    "-o",
+    at("large.opened"),
+  ]
   const start = performance.now()
   const [sealed, opened] = [await command(seal, "ignore"), await command(open, "ignore")]
   const seconds = ((performance.now() - start) / 1000).toFixed(0)
@@ -115,8 +123,7 @@ async function measureMemory(gib) {
   console.log(
     `${gib} GiB by the command: seal ${show(sealed)}, open ${show(opened)} above its start at ${Math.round(started)} MiB (bar +64), ${seconds} s`,
   )
-  await rm(at("large"))
-  await rm(at("large.sealed"))
+  await Promise.all(["large", "large.sealed", "large.opened"].map((name) => rm(at(name))))
 }
 
 async function measureRange(gib) {

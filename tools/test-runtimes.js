@@ -86,7 +86,7 @@ async function writeFileProbe(project) {
       await sealFile(plain, sealed, { to: publicKey })
       const { bytes } = await openFile(sealed, opened, { with: privateKey })
       if (bytes !== ${FILE_PROBE_BYTES} || statSync(opened).size !== bytes) throw new Error(bytes + " bytes were opened")
-      console.log(threads / Math.min(4, availableParallelism()))
+      console.log(threads / Math.min(3, availableParallelism()))
     } finally {
       rmSync(folder, { recursive: true })
     }`

@@ -50,7 +50,7 @@ export interface CrewWork extends Pick<Job, "work" | "input" | "output" | "plain
 
 /** What arrays of 16 KiB leave behind in a thread is little, unless its young generation may grow to hold more of it. */
 const WORKER_OPTIONS = {
-  resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  resourceLimits: { maxYoungGenerationSizeMb: 2 },
   // what an application loads into its own threads is not for these
   env: {},
   execArgv: [],

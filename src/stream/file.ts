@@ -131,11 +131,13 @@ async function openBoth(
 
 /**
  * Seals a file of any size. The sealed file appears under its name when it is complete and on the disk, and not before: it is made
- * as `.sealwire-….tmp` in the same folder, which only a crash leaves behind.
+ * as `.sealwire-….tmp` in the same folder, which only a crash leaves behind. On Node 22 and later, several cores seal a large file
+ * that goes from path to path, as long as it was at the start.
  *
  * @param from - A path, a `file:` URL, or a source as of `sealStream`, such as a Node stream.
  * @param to - A path, a `file:` URL, or a Node stream to write, which is ended, or destroyed after a failure.
- * @throws As `sealStream`; the system's errors, `EEXIST` where the file exists and `overwrite` is not set.
+ * @throws As `sealStream`; the system's errors, `EEXIST` where the file exists and `overwrite` is not set, `EIO` where a large file
+ *   becomes shorter.
  * @example
  * ```ts
  * import { sealFile } from "sealwire/file"

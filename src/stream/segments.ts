@@ -6,10 +6,11 @@
  */
 
 import type { Bytes } from "../base/bytes.ts"
-import { BATCH_CHUNKS } from "./chunk-cipher.ts"
 import { CHUNK_BYTES, sealedChunkAt } from "./layout.ts"
 
-const SEGMENT_BYTES = BATCH_CHUNKS * CHUNK_BYTES
+/** In each thread, so few take less memory, and no more time: its calls wait for no other thread. */
+const SEGMENT_CHUNKS = 16
+const SEGMENT_BYTES = SEGMENT_CHUNKS * CHUNK_BYTES
 
 /** Bytes in a row. */
 export interface Stretch {
@@ -17,7 +18,7 @@ export interface Stretch {
   readonly bytes: number
 }
 
-/** Chunks in a row, all but the last segment as many as a batch has; the last one has the last chunk, and perhaps no other. */
+/** Chunks in a row, 256 KiB of plaintext; fewer in the last segment, which may have the last chunk alone. */
 export interface Segment {
   readonly firstChunk: number
   readonly chunks: number
@@ -34,8 +35,8 @@ export function countSegments(plaintextBytes: number): number {
 
 /** One of the {@link countSegments} segments of so much plaintext. */
 export function segmentAt(index: number, plaintextBytes: number): Segment {
-  const firstChunk = index * BATCH_CHUNKS
-  const lastChunk = Math.min(firstChunk + BATCH_CHUNKS - 1, Math.floor(plaintextBytes / CHUNK_BYTES))
+  const firstChunk = index * SEGMENT_CHUNKS
+  const lastChunk = Math.min(firstChunk + SEGMENT_CHUNKS - 1, Math.floor(plaintextBytes / CHUNK_BYTES))
   const plainStart = index * SEGMENT_BYTES
   const [sealedStart] = sealedChunkAt(firstChunk, plaintextBytes)
   const [, sealedEnd] = sealedChunkAt(lastChunk, plaintextBytes)

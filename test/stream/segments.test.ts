@@ -6,7 +6,7 @@ import { countSegments, cutChunks, segmentAt } from "../../src/stream/segments.t
 const MIB = 1_048_576
 
 describe("the segments of a file", () => {
-  test.each([0, 1, 16_383, 16_384, MIB - 1, MIB, MIB + 1, 2 * MIB, 5_000_000, 2 ** 40 + 5])(
+  test.each([0, 1, 16_383, 16_384, MIB / 4 - 1, MIB / 4, MIB / 4 + 1, MIB, 5_000_000, 2 ** 40 + 5])(
     "of %i bytes follow each other, and are all of it",
     (plaintextBytes) => {
       const count = countSegments(plaintextBytes)
@@ -29,9 +29,9 @@ describe("the segments of a file", () => {
     },
   )
 
-  test("have 64 chunks each, and the last one has the last chunk alone where that is empty", () => {
-    expect(segmentAt(0, MIB)).toMatchObject({ chunks: 64, plain: { start: 0, bytes: MIB } })
-    expect(segmentAt(1, MIB)).toEqual({
+  test("have 16 chunks each, and the last one has the last chunk alone where that is empty", () => {
+    expect(segmentAt(0, MIB)).toMatchObject({ chunks: 16, plain: { start: 0, bytes: MIB / 4 } })
+    expect(segmentAt(4, MIB)).toEqual({
       firstChunk: 64,
       chunks: 1,
       plain: { start: MIB, bytes: 0 },
