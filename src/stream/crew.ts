@@ -35,10 +35,10 @@ export interface Job {
   readonly taken: Int32Array<SharedArrayBuffer>
 }
 
-/** What a worker says: that it was loaded; after each segment how much plaintext it had; that it cannot go on. */
+/** What a worker says: that it was loaded; what it has done since it last said so, in plaintext; that it cannot go on. */
 export type Report =
   | { readonly type: "begun" }
-  | { readonly type: "done"; readonly bytes: number }
+  | { readonly type: "done"; readonly segments: number; readonly bytes: number }
   | { readonly type: "failed"; readonly message: string; readonly details: object }
 
 /** What is to be done. The descriptors stay open, and nobody else writes, until it is. */
@@ -97,7 +97,7 @@ class Crew {
     if (said.type === "begun") this.#hasBegun = true
     else if (said.type === "failed") this.#fail(errorOf(said))
     else {
-      this.#done++
+      this.#done += said.segments
       this.#doneBytes += said.bytes
       try {
         this.#onProgress?.(this.#doneBytes)

@@ -102,7 +102,7 @@ describe("a crew", () => {
       const onProgress = (bytes: number): void => void told.push(bytes)
       if (work === "seal") await sealFile(at("plain"), at("sealed"), { to, onProgress })
       else await openFile(at("sealed"), at("opened"), { with: reader, onProgress })
-      expect(told).toHaveLength(20)
+      expect(told.length).toBeGreaterThan(2)
       expect(told).toEqual(told.toSorted((a, b) => a - b))
       expect(told.at(-1)).toBe(plaintext.length)
     }
