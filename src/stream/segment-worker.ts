@@ -70,7 +70,7 @@ async function openSegment(job: Job, cipher: ChunkCipher, index: number, buffer:
 }
 
 async function work(job: Job): Promise<void> {
-  const key = new Uint8Array(job.key.export())
+  const key = job.key.export()
   const cipher = await createChunkCipher(backend, { key, baseNonce: job.baseNonce })
   key.fill(0)
   const doSegment = job.work === "seal" ? sealSegment : openSegment
