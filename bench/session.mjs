@@ -1,7 +1,7 @@
 /**
- * Measures messages in a session beside `jose`: `node bench/session.mjs [--rounds 9]`, after `npm ci`.
+ * Measures messages in a session beside `jose`: `node bench/session.mjs [--rounds 9] [--bytes 1024]`, after `npm ci`.
  *
- * Crypto only, one process, messages of 1 KiB: the session store is in memory, and the guard calls every id new. `jose` has its keys
+ * Crypto only, one process, messages of 1 KiB unless told otherwise: the session store is in memory, and the guard calls every id new. `jose` has its keys
  * imported once; its `dir` uses one AES key for all messages, and has no nonce, time, digest or context.
  */
 
@@ -20,7 +20,11 @@ const ORIGIN = "https://api.example.com"
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: "string", default: "9" }, "turn-ms": { type: "string", default: "60" } },
+  options: {
+    rounds: { type: "string", default: "9" },
+    "turn-ms": { type: "string", default: "60" },
+    bytes: { type: "string", default: "1024" },
+  },
 })
 
 async function loadSubject() {
@@ -58,7 +62,7 @@ async function openOne(sealwire, wrap) {
   return { session, open: (envelope) => sessions.openMessage(envelope, terms) }
 }
 
-const message = new Uint8Array(1024).fill(7)
+const message = new Uint8Array(Number(options.bytes)).fill(7)
 const sealwire = await loadSubject()
 const { session, open } = await openOne(sealwire, "once")
 const each = await openOne(sealwire, "each")
@@ -90,7 +94,7 @@ const DIR = "jose `dir`, cached key"
 const RSA = "jose RSA-2048"
 const tables = [
   {
-    title: "Seal a message in a session, 1 KiB",
+    title: `Seal a message in a session, ${message.length} bytes`,
     references: [DIR, RSA, PRIMITIVES],
     bars: [{ against: DIR, atLeast: 6 }],
     contenders: [
@@ -102,7 +106,7 @@ const tables = [
     ],
   },
   {
-    title: "Open a message in a session, 1 KiB",
+    title: `Open a message in a session, ${message.length} bytes`,
     references: [DIR, RSA, PRIMITIVES],
     bars: [{ against: DIR, atLeast: 8 }],
     contenders: [
@@ -114,7 +118,7 @@ const tables = [
     ],
   },
   {
-    title: "A request and its reply, sealed and opened, 1 KiB each",
+    title: `A request and its reply, sealed and opened, ${message.length} bytes each`,
     references: [RSA],
     bars: [{ against: RSA, atLeast: 20 }],
     contenders: [
