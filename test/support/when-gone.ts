@@ -23,8 +23,9 @@ export function whenGone(script: string, ...args: string[]): Clearing {
   })
   const ended = once(shell, "close")
   shell.unref()
-  const input = shell.stdin as Writable & { unref(): void }
-  input.unref()
+  // Bun's has no such method
+  const input = shell.stdin as Writable & { unref?(): void }
+  input.unref?.()
   return {
     async now() {
       shell.ref()
