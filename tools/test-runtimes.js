@@ -132,7 +132,7 @@ await withPacked(async ({ project }) => {
       // one crew that seals, one that opens, each of all cores, where there are two
       if (crews !== (availableParallelism() > 1 ? "2" : "0"))
         throw new Error(`had ${crews} crews for two files`)
-      return `${backend.padEnd(4)} ${outcome}, files on all cores`
+      return `${backend.padEnd(4)} files on all cores, ${outcome}`
     })
   }
   await inRuntime("workerd", workerd, async () => `web  ${await askWorker(project, workerd[0] ?? "")}`)
