@@ -10,7 +10,9 @@ import type { HeaderPair } from "./message.ts"
 
 /** An answer that this library has made, and that is no Web one yet. */
 export interface OuterResponse {
+  /** The HTTP status: 200 to 599. */
   readonly status: number
+  /** Names in lower case, each once. */
   readonly headers: HeaderMap
   /** ASCII; null for an answer without a body. */
   readonly text: string | null

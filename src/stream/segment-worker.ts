@@ -51,21 +51,18 @@ function shortened(): Error {
   return Object.assign(new Error("EIO: the file became shorter while it was sealed"), { code: "EIO" })
 }
 
-async function sealSegment(job: Job, cipher: ChunkCipher, index: number, buffer: Bytes): Promise<number> {
+/** Does one segment; gives how much plaintext that was. */
+async function doSegment(job: Job, cipher: ChunkCipher, index: number, buffer: Bytes): Promise<number> {
+  const { work, input, output } = job
   const { firstChunk, chunks, plain, sealed } = segmentAt(index, job.plaintextBytes)
-  const plaintext = buffer.subarray(0, plain.bytes)
-  if (readAll(job.input.fd, plaintext, job.input.start + plain.start) < plain.bytes) throw shortened()
-  const batch = await cipher.seal(firstChunk, cutChunks(plaintext, chunks, CHUNK_BYTES))
-  writeAll(job.output.fd, batch, job.output.start + sealed.start)
-  return plain.bytes
-}
-
-async function openSegment(job: Job, cipher: ChunkCipher, index: number, buffer: Bytes): Promise<number> {
-  const { firstChunk, chunks, plain, sealed } = segmentAt(index, job.plaintextBytes)
-  const bytes = buffer.subarray(0, sealed.bytes)
-  if (readAll(job.input.fd, bytes, job.input.start + sealed.start) < sealed.bytes) throw bodyFailed()
-  const batch = await cipher.open(firstChunk, cutChunks(bytes, chunks, SEALED_CHUNK_BYTES))
-  writeAll(job.output.fd, batch, job.output.start + plain.start)
+  const isSealing = work === "seal"
+  const [from, to] = isSealing ? [plain, sealed] : [sealed, plain]
+  const bytes = buffer.subarray(0, from.bytes)
+  if (readAll(input.fd, bytes, input.start + from.start) < from.bytes) {
+    throw isSealing ? shortened() : bodyFailed()
+  }
+  const cut = cutChunks(bytes, chunks, isSealing ? CHUNK_BYTES : SEALED_CHUNK_BYTES)
+  writeAll(output.fd, await cipher[work](firstChunk, cut), output.start + to.start)
   return plain.bytes
 }
 
@@ -73,7 +70,6 @@ async function work(job: Job): Promise<void> {
   const key = job.key.export()
   const cipher = await createChunkCipher(backend, { key, baseNonce: job.baseNonce })
   key.fill(0)
-  const doSegment = job.work === "seal" ? sealSegment : openSegment
   const segments = countSegments(job.plaintextBytes)
   const buffer = new Uint8Array(segmentAt(0, job.plaintextBytes).sealed.bytes)
   const take = (): number => Atomics.add(job.taken, 0, 1)
