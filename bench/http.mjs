@@ -1,6 +1,7 @@
 /**
  * Sealed HTTP over loopback, message by message and in a session, beside the same app without sealing, and beside the same app with
- * jose glued in by hand: 10,000 requests each, 64 in flight, one server process and one client process.
+ * jose glued in by hand: 10,000 requests each, 64 in flight, one server process and one client process. Without sealing means two
+ * things: `open`, the same endpoint with the route at level `low`, asked by `fetch`; and `plain`, no endpoint at all.
  *
  *     node bench/http.mjs [--requests 10000] [--in-flight 64] [--body 512] [--only plain,session]
  *
@@ -35,7 +36,7 @@ const { values } = parseArgs({
     requests: { type: "string", default: "10000" },
     "in-flight": { type: "string", default: "64" },
     body: { type: "string", default: "512" },
-    only: { type: "string", default: "plain,jose,sealed,session" },
+    only: { type: "string", default: "plain,open,jose,sealed,session" },
     serve: { type: "string" },
   },
 })
@@ -102,7 +103,7 @@ function cpuMicroseconds() {
 async function runServer(modulePath) {
   const sealwire = await import(pathToFileURL(modulePath).href)
   const { createEndpoint, createReplayGuard, exportJwk, generateKeyPair, memoryStore } = sealwire
-  const counts = { plain: new Map(), jose: new Map(), sealed: new Map(), session: new Map() }
+  const counts = { plain: new Map(), open: new Map(), jose: new Map(), sealed: new Map(), session: new Map() }
   const { signingKey: identity } = await sealwire.generateSigningKeyPair()
   const keyPool = sealwire.createKeyPool({ size: 1, modulusBits: 2048 })
   const sessions = sealwire.createSessions({ identity, keyPool })
@@ -115,14 +116,16 @@ async function runServer(modulePath) {
     origin: sealed,
     keys: privateKey,
     replay,
-    routes: { "POST /transfers": "high" },
+    routes: { "POST /transfers": "high", "POST /open/transfers": "low" },
     directory: { identity },
     sessions,
     // what is measured is what sealing costs, not how much is let through
     limits: false,
   })
-  const answer = async (inner, { session }) =>
-    Response.json(transfer(session === undefined ? counts.sealed : counts.session, await inner.json()))
+  const answer = async (inner, { sealed: isSealed, session }) => {
+    const name = !isSealed ? "open" : session === undefined ? "sealed" : "session"
+    return Response.json(transfer(counts[name], await inner.json()))
+  }
   server.on("request", sealwire.createListener(endpoint, answer))
   const plain = await serveWeb(async (request) => Response.json(transfer(counts.plain, await request.json())))
   const { origin: jose, jwk } = await joseApp(counts.jose)
@@ -213,6 +216,7 @@ async function main() {
     const client = createClient({ baseUrl: sealed, keys, retry: { attempts: 1 } })
     const senders = {
       plain: jsonSender(plain, fetch),
+      open: jsonSender(`${sealed}/open`, fetch),
       jose: await joseSender(jose, jwk),
       sealed: jsonSender(sealed, client.fetch),
       session: jsonSender(sealed, createClient({ baseUrl: sealed, pins: [pin], session: true }).fetch),
@@ -252,29 +256,32 @@ async function main() {
 }
 
 function print(names, results, memory) {
-  const base = median(results.plain?.rates ?? [Number.NaN])
+  const [plain, open] = ["plain", "open"].map((name) => median(results[name]?.rates ?? [Number.NaN]))
   console.log(
     `Node ${process.version}, ${REQUESTS} requests each, ${IN_FLIGHT} in flight, ${filler.length} B of body, RSA-2048`,
   )
-  console.log("app      requests/s   to plain    p50 ms    p99 ms  client µs  server µs")
+  console.log("app      requests/s   to plain    to open    p50 ms    p99 ms  client µs  server µs")
   for (const name of names) {
     const { rates, times, clientCpu, serverCpu } = results[name]
     const rate = median(rates)
     const sorted = times.toSorted((a, b) => a - b)
     const row = [
       rate.toFixed(0),
-      (rate / base).toFixed(2),
+      (rate / plain).toFixed(2),
+      (rate / open).toFixed(2),
       quantile(sorted, 0.5).toFixed(1),
       quantile(sorted, 0.99).toFixed(1),
       median(clientCpu).toFixed(0),
       median(serverCpu).toFixed(0),
     ]
-    console.log(name.padEnd(9) + row.map((cell, i) => cell.padStart([10, 11, 10, 10, 11, 11][i])).join(""))
+    console.log(
+      name.padEnd(9) + row.map((cell, i) => cell.padStart([10, 11, 11, 10, 10, 11, 11][i])).join(""),
+    )
   }
   const ratioOf = (name, to) =>
     median(results[name]?.rates.map((rate, i) => rate / results[to]?.rates[i]) ?? [Number.NaN]).toFixed(2)
   console.log(
-    `turn by turn: sealed to jose ${ratioOf("sealed", "jose")}, session to plain ${ratioOf("session", "plain")}`,
+    `turn by turn: sealed to jose ${ratioOf("sealed", "jose")}, session to open ${ratioOf("session", "open")}, session to plain ${ratioOf("session", "plain")}`,
   )
   for (const name of names.filter((each) => each in memory.at(-1).carriedOut && each !== "plain")) {
     const { different, most } = memory.at(-1).carriedOut[name]

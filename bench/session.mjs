@@ -119,11 +119,12 @@ const tables = [
   },
   {
     title: `A request and its reply, sealed and opened, ${message.length} bytes each`,
-    references: [RSA],
+    references: [RSA, PRIMITIVES],
     bars: [{ against: RSA, atLeast: 20 }],
     contenders: [
       { name: "sealwire session", run: askAndAnswer },
       { name: RSA, run: askAndAnswerByJose },
+      { name: PRIMITIVES, run: () => primitives.askAndAnswer() },
     ],
   },
 ]

@@ -23,7 +23,8 @@ export function asciiBytes(text: string): Bytes {
 
 /** Bytes to base64url, without padding. */
 export function encodeBase64url(bytes: Bytes): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (buffer.length <= PIECE_BYTES) return buffer.toString("base64url")
   let text = ""
   for (let start = 0; start < buffer.length; start += PIECE_BYTES) {

@@ -41,7 +41,8 @@ export function sessionPrimitives(messageBytes) {
     return [HEADER, IV, ciphertext, cipher.getAuthTag()].map((part) => part.toString("base64url")).join(".")
   }
 
-  function open(envelope) {
+  /** Steps 3 to 7, of a message or of a reply. */
+  function read(envelope) {
     const parts = envelope.split(".").map((part) => Buffer.from(part, "base64url"))
     const [, , ciphertext, tag] = parts
     for (const part of parts) part.toString("base64url") // only the round trip proves that it is canonical
@@ -54,9 +55,29 @@ export function sessionPrimitives(messageBytes) {
     hmac() // the nonce
     sha256(opened.subarray(66)) // MH
     sha256(COVERED) // D
-    sha256(SHORT) // the claim
     return opened
   }
 
-  return { seal, open }
+  function open(envelope) {
+    read(envelope)
+    sha256(SHORT) // the claim
+  }
+
+  /** What either end of a request derives for its reply. */
+  function deriveReplyTerms(envelope) {
+    const bytes = Buffer.from(envelope, "latin1")
+    sha256(bytes) // the key of X
+    hmac() // X
+    sha256(bytes) // the context
+  }
+
+  function askAndAnswer() {
+    const request = seal()
+    deriveReplyTerms(request)
+    open(request)
+    deriveReplyTerms(request)
+    read(seal())
+  }
+
+  return { seal, open, askAndAnswer }
 }
