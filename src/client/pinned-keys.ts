@@ -29,25 +29,21 @@ export interface DirectoryTerms {
 const untrusted = (message: string, outerStatus: number): SealwireError =>
   new SealwireError("ERR_KEYS_UNTRUSTED", `the server's key directory ${message}`, { outerStatus })
 
-async function ask({ fetch, directoryUrl, outerInit }: Settings, { signal }: Deadline): Promise<Response> {
+/** The text of the directory, as it came. */
+async function ask({ fetch, directoryUrl, outerInit }: Settings, { signal }: Deadline): Promise<string> {
   try {
-    return await fetch(directoryUrl, { ...outerInit, signal })
+    const response = await fetch(directoryUrl, { ...outerInit, signal })
+    const { status: outerStatus } = response
+    const isThere = outerStatus === 200 && !response.redirected
+    // base64url of it, with header and signature
+    const text = isThere ? await readText(response, 2 * MAX_DIRECTORY_BYTES) : undefined
+    if (text !== undefined) return text.trim()
+    discard(response)
+    throw untrusted(isThere ? "is too large" : `was answered with status ${outerStatus}`, outerStatus)
   } catch (cause) {
     if (cause instanceof SealwireError) throw cause
     throw new SealwireError("ERR_NETWORK", "the server's key directory could not be fetched", { cause })
   }
-}
-
-async function readBody(response: Response): Promise<string> {
-  const { status: outerStatus } = response
-  if (outerStatus !== 200 || response.redirected) {
-    discard(response)
-    throw untrusted(`was answered with status ${outerStatus}`, outerStatus)
-  }
-  // base64url of it, with header and signature
-  const text = await readText(response, 2 * MAX_DIRECTORY_BYTES)
-  if (text === undefined) throw untrusted("is too large, or no text", outerStatus)
-  return text.trim()
 }
 
 async function remembered<Result>(operation: () => Promise<Result>): Promise<Result> {
@@ -123,7 +119,7 @@ export class PinnedKeys implements KeySource {
     const deadline = new Deadline(timeoutMs, undefined)
     try {
       const lowestSeq = (await deadline.wait(remembered(() => store.highestSeq(origin)))) ?? 0
-      const text = await deadline.wait(ask(settings, deadline).then(readBody))
+      const text = await deadline.wait(ask(settings, deadline))
       const nowSeconds = Math.floor(clock.nowMs() / 1000)
       const directory = await readDirectory(backend, text, { pins, origin, nowSeconds, lowestSeq })
       await deadline.wait(remembered(() => store.raise(origin, directory.seq)))

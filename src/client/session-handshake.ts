@@ -37,13 +37,13 @@ export interface HandshakeTerms {
 /** An offer of a key of 4096 bits has 1,600 characters, a confirmation 450. */
 const MAX_ANSWER_BYTES = 8192
 
-function refused(message: string, response: Response, nowMs: number): SealwireError {
+function refused(response: Response, nowMs: number): SealwireError {
   const { status: outerStatus, headers } = response
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), nowMs)
   const code = outerStatus === 401 ? "ERR_NO_SESSION" : "ERR_KEYS_UNTRUSTED"
-  return new SealwireError(code, `the server's ${message} was answered with status ${outerStatus}`, {
+  return new SealwireError(code, `the server's offer of a session was answered with status ${outerStatus}`, {
     outerStatus,
-    ...(retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }),
+    retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
   })
 }
 
@@ -64,20 +64,18 @@ async function ask(
     body,
     signal: deadline.signal,
   }
-  let response: Response
   try {
-    response = await deadline.wait(fetch(baseUrl.origin + path, init))
+    const response = await deadline.wait(fetch(baseUrl.origin + path, init))
+    const isAnswer =
+      !isRedirect(response) && mediaType(response.headers.get("content-type")) === ENVELOPE_TYPE
+    const text = isAnswer ? await deadline.wait(readText(response, MAX_ANSWER_BYTES)) : undefined
+    if (text !== undefined) return text
+    discard(response)
+    throw refused(response, clock.nowMs())
   } catch (cause) {
     if (cause instanceof SealwireError) throw cause
     throw new SealwireError("ERR_NETWORK", "the server could not be asked for a session", { cause })
   }
-  if (isRedirect(response) || mediaType(response.headers.get("content-type")) !== ENVELOPE_TYPE) {
-    discard(response)
-    throw refused("offer of a session", response, clock.nowMs())
-  }
-  const text = await deadline.wait(readText(response, MAX_ANSWER_BYTES))
-  if (text === undefined) throw refused("offer of a session", response, clock.nowMs())
-  return text
 }
 
 async function open(
