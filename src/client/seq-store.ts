@@ -4,7 +4,9 @@
  * @module
  */
 
-import { createStore, get, update } from "idb-keyval"
+import { get, update } from "idb-keyval"
+
+import { databaseOf } from "./database.ts"
 
 /** Remembers the highest `seq` of each origin's key directory. Implement this to keep it elsewhere than in IndexedDB. */
 export interface SeqStore {
@@ -22,29 +24,15 @@ export interface SeqStore {
   raise(origin: string, seq: number): Promise<void>
 }
 
-const higher = (held: number | undefined, seq: number): number => Math.max(held ?? seq, seq)
-
-function memorySeqStore(): SeqStore {
-  const held = new Map<string, number>()
-  return {
-    highestSeq: async (origin) => held.get(origin),
-    raise: async (origin, seq) => void held.set(origin, higher(held.get(origin), seq)),
-  }
-}
-
-/** IndexedDB, or memory where that is missing or out of use, as in some private windows. */
+/** IndexedDB, and memory where that is missing or out of use, as in some private windows. For the one origin of a client. */
 export function platformSeqStore(): SeqStore {
-  const memory = memorySeqStore()
-  if (typeof indexedDB === "undefined") return memory
-  const database = createStore("sealwire", "directories")
+  const database = databaseOf("sealwire", "directories")
+  let seen = 0
   return {
-    highestSeq: (origin) =>
-      get<number>(origin, database)
-        .catch(() => undefined)
-        .then((held) => held ?? memory.highestSeq(origin)),
+    highestSeq: async (origin) => Math.max(seen, (await database((use) => get<number>(origin, use))) ?? 0),
     async raise(origin, seq) {
-      await memory.raise(origin, seq)
-      await update<number>(origin, (held) => higher(held, seq), database).catch(() => undefined)
+      seen = Math.max(seen, seq)
+      await database((use) => update<number>(origin, (held = 0) => Math.max(held, seq), use))
     },
   }
 }

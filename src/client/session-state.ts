@@ -5,10 +5,11 @@
  * @module
  */
 
-import { createStore, get, set, update } from "idb-keyval"
+import { get, update } from "idb-keyval"
 
 import type { CryptoKeyLike } from "../crypto/backend.ts"
 import type { SessionWrap } from "../session/offer.ts"
+import { databaseOf } from "./database.ts"
 
 /** What is kept of a session. */
 export interface SessionState {
@@ -25,25 +26,36 @@ export interface SessionState {
   readonly usedAtMs: number
 }
 
-/** Keeps the session of a client between pages. */
+/** Keeps the session of a client between pages. What cannot be done is left undone, without an error. */
 export interface SessionStates {
   load(): Promise<SessionState | undefined>
-  save(state: SessionState): Promise<void>
+  /**
+   * Keeps a session in the place of the one called `former`, unless another page was faster.
+   *
+   * @returns What is kept now; undefined where nothing can be.
+   */
+  save(state: SessionState, former: string | undefined): Promise<SessionState | undefined>
   /** Notes a use, unless another session has taken its place. */
   touch(id: string, usedAtMs: number): Promise<void>
   /** Forgets a session, unless another has taken its place. */
   remove(id: string): Promise<void>
 }
 
-/** States in IndexedDB, under a name; undefined where there is none. */
-export function sharedStates(name: string): SessionStates | undefined {
-  if (typeof indexedDB === "undefined") return undefined
-  const database = createStore("sealwire-sessions", "sessions")
+/** States in IndexedDB, under a name. */
+export function sharedStates(name: string): SessionStates {
+  const database = databaseOf("sealwire-sessions", "sessions")
   const change = (id: string, to: (state: SessionState) => SessionState | undefined): Promise<void> =>
-    update<SessionState | undefined>(name, (state) => (state?.id === id ? to(state) : state), database)
+    database((use) =>
+      update<SessionState | undefined>(name, (state) => (state?.id === id ? to(state) : state), use),
+    )
   return {
-    load: () => get<SessionState>(name, database),
-    save: (state) => set(name, state, database),
+    load: () => database((use) => get<SessionState>(name, use)),
+    save: (state, former) =>
+      database(async (use) => {
+        let kept = state
+        await update<SessionState>(name, (held) => (kept = held && held.id !== former ? held : state), use)
+        return kept
+      }),
     touch: (id, usedAtMs) =>
       change(id, (state) => ({ ...state, usedAtMs: Math.max(state.usedAtMs, usedAtMs) })),
     remove: (id) => change(id, () => undefined),

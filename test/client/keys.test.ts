@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 
 import { type Client, createClient } from "../../src/client/client.ts"
-import type { SeqStore } from "../../src/client/seq-store.ts"
+import { platformSeqStore, type SeqStore } from "../../src/client/seq-store.ts"
 import { generateKeyPair } from "../../src/keys/recipient.ts"
 import type { PrivateKey } from "../../src/keys/key.ts"
 import { createKeyRing } from "../../src/keys/ring.ts"
@@ -150,6 +150,21 @@ describe("a directory", () => {
     },
   )
 
+  test("that is cut is asked for again, and what is refused unread is let go", async () => {
+    const world = await pinned()
+    const cancel = vi.fn()
+    const answers = [
+      new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError("reset")) })),
+      new Response(new ReadableStream({ cancel }), { headers: { "content-length": "1000000" } }),
+    ]
+    world.between = async (sent, pass) => answers.shift() ?? pass(sent)
+    expect(await errorOf(world.client.fetch("/a", { method: "POST" }))).toMatchObject({
+      code: "ERR_KEYS_UNTRUSTED",
+      message: expect.stringContaining("too large"),
+    })
+    expect([world.directoryFetches(), world.sent.length, cancel.mock.calls.length]).toEqual([2, 0, 1])
+  })
+
   test("is fetched again when it has run out", async () => {
     let nowMs = Date.now()
     let fetches = 0
@@ -192,6 +207,32 @@ describe("the highest seq seen", () => {
     await client.keys()
     nowMs += 3_601_000
     expect(await errorOf(client.keys())).toMatchObject({ message: expect.stringContaining("older") })
+  })
+
+  test("is kept in memory where IndexedDB refuses, or does not take it", async () => {
+    const refusals = [
+      () => {
+        throw new DOMException("denied", "SecurityError")
+      },
+      // never answers
+      () => ({}),
+    ]
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    try {
+      for (const open of refusals) {
+        vi.stubGlobal("indexedDB", { open })
+        const store = platformSeqStore()
+        const seqs = Promise.all([store.highestSeq(ORIGIN), store.raise(ORIGIN, 5)])
+        await vi.advanceTimersByTimeAsync(2000)
+        expect((await seqs)[0]).toBe(0)
+        const seq = store.highestSeq(ORIGIN)
+        await vi.advanceTimersByTimeAsync(2000)
+        expect(await seq).toBe(5)
+      }
+    } finally {
+      vi.useRealTimers()
+      vi.unstubAllGlobals()
+    }
   })
 
   test.each(["highestSeq", "raise"] as const)(

@@ -3,61 +3,12 @@ import { describe, expect, it, vi } from "vitest"
 import { backend } from "#backend"
 
 import { createClient } from "../../src/client.ts"
-import type { ClientOptions } from "../../src/client/options.ts"
-import type { SessionState, SessionStates } from "../../src/client/session-state.ts"
 import { generateSigningKeyPair } from "../../src/keys.ts"
-import { createKeyPool, createSessions, type SessionsOptions } from "../../src/session.ts"
+import { createKeyPool, memorySessionStore, type SessionStore } from "../../src/session.ts"
 import { createTestClock } from "../../src/testing.ts"
-import {
-  createWorld,
-  type Sent,
-  serverIdentity,
-  toAll,
-  type World,
-  type WorldOptions,
-} from "../support/client-world.ts"
+import { createSessionWorld, pathOf, requests, SESSIONS } from "../support/client-session-world.ts"
+import { serverIdentity, toAll } from "../support/client-world.ts"
 import { ORIGIN, serverKey } from "../support/sealed-http.ts"
-import { endlessPool } from "../support/session-world.ts"
-
-/** Stands in for IndexedDB, which Node has not: what pages share. */
-const shared = vi.hoisted(() => new Map<string, unknown>())
-vi.mock("../../src/client/session-state.ts", () => ({
-  sharedStates: (name: string): SessionStates => ({
-    load: async () => shared.get(name) as SessionState | undefined,
-    save: async (state) => void shared.set(name, state),
-    touch: async () => undefined,
-    remove: async (id) => {
-      if ((shared.get(name) as SessionState | undefined)?.id === id) shared.delete(name)
-    },
-  }),
-}))
-
-const SESSIONS = "/.well-known/sealwire/sessions"
-const pathOf = ({ url }: Sent): string => new URL(url).pathname
-
-interface SessionWorld extends World {
-  readonly sessions: ReturnType<typeof createSessions>
-  readonly hellos: () => number
-}
-
-async function createSessionWorld(
-  options: Partial<SessionsOptions> = {},
-  client: Partial<ClientOptions> = {},
-  more: Partial<WorldOptions> = {},
-): Promise<SessionWorld> {
-  const identity = await serverIdentity()
-  const sessions = createSessions({ identity, keyPool: await endlessPool(), ...options })
-  const world = await createWorld({
-    ...more,
-    client: { pins: [identity.kid], session: true, ...client },
-    endpoint: { sessions, ...more.endpoint },
-  })
-  const hellos = (): number => world.sent.filter((sent) => pathOf(sent) === SESSIONS).length
-  return Object.assign(world, { sessions, hellos })
-}
-
-/** The requests of the application that were sent. */
-const requests = ({ sent }: World): Sent[] => sent.filter((each) => !pathOf(each).startsWith(SESSIONS))
 
 const noSession = (): Response => new Response(null, { status: 401 })
 
@@ -164,6 +115,75 @@ describe("a client with sessions", () => {
     expect([world.hellos(), world.events.filter(({ type }) => type === "time-offset").length]).toEqual([1, 1])
   })
 
+  it("asks for no other before the time that the server says, where renewing fails", async () => {
+    const clock = createTestClock()
+    const world = await createSessionWorld({ lifetimeSeconds: 1000, idleSeconds: 1000, clock }, { clock })
+    await world.client.fetch("/a")
+    world.between = toAll((sent, _, pass) =>
+      pathOf(sent) === SESSIONS
+        ? new Response("", { status: 503, headers: { "retry-after": "20" } })
+        : pass(sent),
+    )
+    clock.advance(945_000)
+    for (const waitMs of [0, 1000, 18_000, 2000]) {
+      clock.advance(waitMs)
+      expect((await world.client.fetch("/b")).status).toBe(200)
+      // what goes on behind the answer
+      await new Promise((resolve) => setTimeout(resolve, 0))
+    }
+    expect(world.hellos()).toBe(3)
+  })
+
+  it("gives a session up before the server does, whose clock has whole seconds", async () => {
+    const clock = createTestClock()
+    clock.advance(900 - (clock() % 1000))
+    const world = await createSessionWorld({ lifetimeSeconds: 1000, idleSeconds: 1000, clock }, { clock })
+    await world.client.fetch("/a")
+    clock.advance(500_000)
+    await world.client.fetch("/a")
+    clock.advance(499_500)
+    expect((await world.client.fetch("/b", { method: "POST", body: "x" })).status).toBe(200)
+    expect(world.hellos()).toBe(2)
+  })
+
+  it("counts idle time from when it sent, as the server does, however long the answer takes", async () => {
+    const clock = createTestClock()
+    const world = await createSessionWorld({ lifetimeSeconds: 5000, idleSeconds: 400, clock }, { clock })
+    world.handler = () => {
+      clock.advance(300_000)
+      return new Response("late")
+    }
+    await world.client.fetch("/a")
+    clock.advance(150_000)
+    expect((await world.client.fetch("/b", { method: "POST", body: "x" })).status).toBe(200)
+    expect(world.hellos()).toBe(2)
+  })
+
+  it.each(["offer", "confirmation"])("asks again where the %s is cut", async (what) => {
+    const world = await createSessionWorld()
+    let cuts = 1
+    const cut = (): Response =>
+      new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError("reset")) }), {
+        headers: { "content-type": "application/jose" },
+      })
+    world.between = toAll((sent, _, pass) => {
+      const isIt = what === "offer" ? pathOf(sent) === SESSIONS : pathOf(sent).startsWith(`${SESSIONS}/`)
+      return isIt && cuts-- > 0 ? cut() : pass(sent)
+    })
+    expect((await world.client.fetch("/a", { method: "POST", body: "x" })).status).toBe(200)
+  })
+
+  it("lets go of an answer to its handshake that it does not read", async () => {
+    const world = await createSessionWorld({}, { retry: { attempts: 1 } })
+    const cancel = vi.fn()
+    world.between = async () =>
+      new Response(new ReadableStream({ cancel }), {
+        headers: { "content-type": "application/jose", "content-length": "100000" },
+      })
+    await expect(world.client.fetch("/a")).rejects.toThrow()
+    expect(cancel).toHaveBeenCalledOnce()
+  })
+
   it("believes no offer by an identity that it has not pinned", async () => {
     const { signingKey } = await generateSigningKeyPair()
     const world = await createSessionWorld({}, { pins: [signingKey.kid] })
@@ -213,37 +233,44 @@ describe("a client with sessions", () => {
   })
 })
 
-describe("pages that share a session", () => {
-  it("open it once, keep only a key that cannot be exported, and learn of its end", async () => {
-    shared.clear()
-    const one = await createSessionWorld({}, { session: "shared" })
-    await one.client.fetch("/a")
-    const [state] = [...shared.values()] as SessionState[]
-    expect(state?.secret).toMatchObject({ type: "secret", extractable: false })
-    await expect(crypto.subtle.exportKey("raw", state?.secret as CryptoKey)).rejects.toThrow()
-    const two = await createWorld({
-      client: { pins: [(await serverIdentity()).kid], session: "shared" },
-      endpoint: { sessions: one.sessions },
+describe("a logout", () => {
+  it("ends a session that is still being opened", async () => {
+    const world = await createSessionWorld()
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    world.between = toAll(async (sent, count, pass) => {
+      if (count === 1) await held
+      return pass(sent)
     })
-    two.handler = (_, { session }) => new Response(session)
-    expect(await (await two.client.fetch("/b")).text()).toBe(state?.id)
-    await two.client.logout()
-    expect(shared.size).toBe(0)
-    expect((await one.client.fetch("/c")).status).toBe(200)
-    expect(one.hellos()).toBe(2)
+    const request = world.client.fetch("/a", { method: "POST", body: "x" }).catch(() => undefined)
+    await vi.waitFor(() => expect(world.hellos()).toBe(1))
+    const logout = world.client.logout()
+    release()
+    await Promise.all([logout, request])
+    expect([world.hellos(), await world.sessions.list()]).toEqual([1, []])
   })
 
-  it("do not use one whose identity is pinned no longer", async () => {
-    shared.clear()
-    const world = await createSessionWorld({ wrap: "each" }, { session: "shared" })
+  it("that the server cannot do, and says so sealed, is ERR_STORE; the session is forgotten all the same", async () => {
+    const store: SessionStore = {
+      ...memorySessionStore(),
+      end: () => Promise.reject(new Error("disk full")),
+    }
+    const world = await createSessionWorld({ store })
     await world.client.fetch("/a")
-    const [name, state] = [...shared.entries()][0] as [string, SessionState]
-    shared.set(name, { ...state, identity: "A".repeat(43) })
-    const other = await createWorld({
-      client: { pins: [(await serverIdentity()).kid], session: "shared" },
-      endpoint: { sessions: world.sessions },
+    await expect(world.client.logout()).rejects.toMatchObject({
+      code: "ERR_STORE",
+      requestId: expect.any(String),
     })
-    await other.client.fetch("/b")
-    expect((shared.get(name) as SessionState).id).not.toBe(state.id)
+    await world.client.fetch("/a")
+    expect(world.hellos()).toBe(2)
+  })
+
+  it("tells the server also of a session that this clock takes for ended, and corrects the clock for that", async () => {
+    const clock = createTestClock()
+    const world = await createSessionWorld({}, { clock })
+    await world.client.fetch("/a")
+    clock.advance(43_200_000)
+    await world.client.logout()
+    expect(await world.sessions.list()).toEqual([])
   })
 })
