@@ -131,4 +131,55 @@ inBrowsers(["Chromium", "Firefox"], (openPage) => {
     expect(offered).toBe(2)
     await Promise.all([first.close(), second.close()])
   })
+
+  test("tabs that open theirs at once have one, and a logout ends it for all", async () => {
+    const first = await load(await openPage())
+    const tabs = [
+      first,
+      await load(await first.context().newPage()),
+      await load(await first.context().newPage()),
+    ]
+    const [id, ...others] = await Promise.all(tabs.map(whoIn))
+    expect(others).toEqual([id, id])
+    await first.evaluate(() => globalThis.program.leave())
+    const next = await Promise.all(tabs.map(whoIn))
+    expect(next).not.toContain(id)
+    expect(new Set(next).size).toBe(1)
+    await Promise.all(tabs.map((tab) => tab.close()))
+  })
+
+  test("a page that is refused a database has a session, and a key directory, for itself", async () => {
+    const page = await load(await openPage())
+    await page.evaluate(() => {
+      // as in a sandboxed frame
+      IDBFactory.prototype.open = () => {
+        throw new DOMException("denied", "SecurityError")
+      }
+    })
+    const id = await whoIn(page)
+    expect(id).toMatch(/^[\w-]{22}$/)
+    expect(await whoIn(page)).toBe(id)
+    const directory = await page.evaluate((trusted) => globalThis.program.directory({ pin: trusted }), pin)
+    expect(directory).toMatchObject({ status: 200 })
+    await page.close()
+  })
+
+  test("a page that deletes the databases waits for no other, and no other for it", async () => {
+    const first = await load(await openPage())
+    const id = await whoIn(first)
+    await first.evaluate((trusted) => globalThis.program.directory({ pin: trusted }), pin)
+    const second = await load(await first.context().newPage())
+    const deleted = await second.evaluate(async () => {
+      const names = (await indexedDB.databases()).map(({ name = "" }) => name)
+      for (const name of names) {
+        const deleting = indexedDB.deleteDatabase(name)
+        await new Promise((resolve) => (deleting.onsuccess = resolve))
+      }
+      return names.sort()
+    })
+    expect(deleted).toEqual(["sealwire", "sealwire-sessions"])
+    expect(await whoIn(first)).toBe(id)
+    expect(await whoIn(second)).not.toBe(id)
+    await Promise.all([first.close(), second.close()])
+  })
 })
