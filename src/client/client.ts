@@ -32,7 +32,8 @@ export interface Client {
    * @throws What is not an answer of the application is thrown, as a `SealwireError` with the `requestId`:
    *   `ERR_NETWORK`, `ERR_TIMEOUT`, `ERR_UNSEALED`, `ERR_REPLAYED`, `ERR_NO_SESSION`: **the outcome is unknown**: unless the method is GET or
    *   HEAD, the server may have acted on the request, once;
-   *   `ERR_STALE`, `ERR_MISMATCH`, `ERR_FIELDS`, `ERR_KEYS_UNTRUSTED`, `ERR_KEY`: the server did not act on it;
+   *   `ERR_STALE`, `ERR_MISMATCH`, `ERR_FIELDS`, `ERR_KEYS_UNTRUSTED`, `ERR_KEY`, `ERR_OPEN_FAILED` (no session was confirmed):
+   *   the server did not act on it;
    *   `ERR_TOO_LARGE`: a request above 16 MiB, a GET or HEAD that does not fit a header, or an answer above `maxResponseBytes`.
    *   The reason of the signal, once it aborts. `TypeError` for another origin, and for what the platform's `fetch` refuses.
    *   The body of a streamed answer errors with `ERR_TRUNCATED` where it is cut, `ERR_OPEN_FAILED` where it is changed.
@@ -46,9 +47,11 @@ export interface Client {
    */
   readonly keys: () => Promise<readonly PublicKey[]>
   /**
-   * Ends the session, on the server and here; the next request opens another. Without one, it does nothing.
+   * Ends the session, on the server, here and in other pages that share it, also one that is still being opened; the next request
+   * opens another. Without one, it does nothing.
    *
-   * @throws What the request threw, as `fetch` does. The session is forgotten here all the same.
+   * @throws What the request threw, as `fetch` does; `SealwireError` `ERR_STORE` where the server says that it could not. The
+   *   session is forgotten here all the same.
    */
   readonly logout: () => Promise<void>
 }
