@@ -93,6 +93,12 @@ function readTransport(transport: SessionTransport): SessionTransport {
   throw new TypeError(`options.transport must have offer and open, not ${describe(transport)}`)
 }
 
+/** What a transport brought back; bytes, as many give them, would be another text. */
+function readAnswer(answer: string, member: keyof SessionTransport): string {
+  if (typeof answer === "string") return answer
+  throw new TypeError(`options.transport.${member} must give a string, not ${describe(answer)}`)
+}
+
 /** What a session is sealed with, and until when. */
 interface Terms {
   readonly end: ClientEnd
@@ -124,7 +130,8 @@ async function sealWithin(
  * Opens a session with a server, over a transport of the application's. `createClient({ session: true })` does it over HTTP.
  *
  * @throws `SealwireError` `ERR_KEYS_UNTRUSTED` or `ERR_KEY` for an offer that is not believed; `ERR_OPEN_FAILED` for a reply that
- *   does not confirm; `ERR_TIMEOUT` when the offer took longer than it is good for; what the transport throws.
+ *   does not confirm; `ERR_TIMEOUT` when the offer took longer than it is good for; what the transport throws, and `TypeError` where
+ *   it gives no text.
  * @example
  * ```ts
  * import { openSession, type SessionTransport } from "sealwire/session"
@@ -148,14 +155,15 @@ export async function openSession(options: OpenSessionOptions): Promise<Session>
   const startMs = clock()
   const hello = sayHello(backend, { pins, origin }, signWith)
   const { offer, identity, seal } = await hello.readOffer(
-    await transport.offer(hello.text),
+    readAnswer(await transport.offer(hello.text), "offer"),
     Math.floor(clock() / 1000),
   )
   if (clock() - startMs > OFFER_SECONDS * 1000) {
     throw new SealwireError("ERR_TIMEOUT", "the offer of a session came after it had run out")
   }
   const opening = await seal(Math.floor(clock() / 1000))
-  const reply = await opening.readReply(await transport.open(offer.sessionId, opening.envelope))
+  const answer = await transport.open(offer.sessionId, opening.envelope)
+  const reply = await opening.readReply(readAnswer(answer, "open"))
   const secret = await opening.confirm(reply)
   const { sessionId, wrap, key, idleSeconds, expiresAtSeconds, issuedAtSeconds } = offer
   // by this clock alone, from before the offer was made: the two clocks need not agree

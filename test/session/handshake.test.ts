@@ -96,6 +96,18 @@ describe("a client refuses an offer", () => {
     }
   })
 
+  it("that is no text: the transport's mistake, as with a confirmation", async () => {
+    const { transport, open } = await createWorld()
+    for (const member of ["offer", "open"] as const) {
+      for (const given of [undefined, 5, new Uint8Array(4)]) {
+        const broken = { ...transport, [member]: async () => given as never }
+        await expect(open({ transport: broken })).rejects.toThrow(
+          `options.transport.${member} must give a string`,
+        )
+      }
+    }
+  })
+
   it("that was held back until it had run out", async () => {
     const world = await createWorld()
     const held = (text: string): string => {
