@@ -22,7 +22,10 @@ import type { SeqStore } from "./seq-store.ts"
 
 /** When a client tries again. */
 export interface RetryOptions {
-  /** Attempts for each request, the first included: 1 to 100. The one retry that corrects the clock is not counted. Default: 3. */
+  /**
+   * Attempts for each request, the first included: 1 to 100. The one retry that corrects the clock, and the one in a new session,
+   * are not counted. Default: 3.
+   */
   readonly attempts?: number
   /** The first wait is up to this long, in milliseconds, the next up to twice as long …: 0 to 2,147,483,647. Default: 300. */
   readonly baseDelayMs?: number
