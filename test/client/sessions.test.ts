@@ -191,6 +191,24 @@ describe("a client with sessions", () => {
     expect(requests(world)).toEqual([])
   })
 
+  it("goes on with a server that has lost its sessions, and signs by the spare identity now", async () => {
+    const spare = (await generateSigningKeyPair()).signingKey
+    const pins = [spare.kid, (await serverIdentity()).kid]
+    const [before, after] = [
+      await createSessionWorld({}, { pins }),
+      await createSessionWorld({ identity: spare }, { pins }),
+    ]
+    after.handler = (_, { session }) => new Response(session)
+    await before.client.fetch("/a")
+    after.between = (_, pass) => {
+      before.between = (sent) => pass(sent)
+      return Promise.reject(new Error("reset"))
+    }
+    await after.client.fetch("/a").catch(() => undefined)
+    const id = await (await before.client.fetch("/b")).text()
+    expect((await after.sessions.list()).map((each) => each.id)).toEqual([id])
+  })
+
   it("never sends plain, whatever answers its handshake", async () => {
     const answers = [
       () => new Response("{}", { status: 200, headers: { "content-type": "application/json" } }),
