@@ -46,12 +46,6 @@ export interface SessionsTerms extends HandshakeTerms {
   readonly states: SessionStates | undefined
 }
 
-/** What a sealed answer to a logout says, unless it is done. */
-function refusalOf({ ok, status }: Response): SealwireError | undefined {
-  if (ok) return undefined
-  return new SealwireError("ERR_STORE", `the server could not end the session: ${status}`)
-}
-
 /** The one session of a client, and those that follow it. */
 export class ClientSessions implements Recipient {
   readonly #terms: SessionsTerms
@@ -118,9 +112,11 @@ export class ClientSessions implements Recipient {
         attemptOnce(operation, { ...sender, recipient }, number, terms.budgetMs)
       const first = await attempt(1)
       const end = first.reason === "stale" ? await attempt(2) : first
-      const error = "error" in end ? end.error : refusalOf(end.response)
+      if ("response" in end && end.response.ok) return
+      const error =
+        "error" in end ? end.error : new SealwireError("ERR_STORE", "the server could not end the session")
       const isGone = error instanceof SealwireError && error.code === "ERR_NO_SESSION"
-      if (error && !isGone) throw identified(error, operation, end.retryAfterMs)
+      if (!isGone) throw identified(error, operation, end.retryAfterMs)
     } finally {
       await this.#drop(sessionId)
     }
@@ -147,8 +143,9 @@ export class ClientSessions implements Recipient {
   async #next(): Promise<Live> {
     const held = await this.#terms.states?.load()
     const stored = await this.#liveOf(held)
-    const isNew = stored && stored.end.sessionId !== this.#live?.end.sessionId
-    const live = isNew ? stored : await this.#open(held?.id)
+    // one that lives is renewed; one that seems to have idled may live by another page's use
+    const isLate = this.#live && this.#lives(this.#live) && held?.id === this.#live.end.sessionId
+    const live = stored && !isLate ? stored : await this.#open(held?.id)
     this.#live = live
     return live
   }

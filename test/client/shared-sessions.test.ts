@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from "vitest"
 
+import type { ClientOptions } from "../../src/client/options.ts"
 import type { SessionState, SessionStates } from "../../src/client/session-state.ts"
+import { createTestClock } from "../../src/testing.ts"
 import { createSessionWorld, type SessionWorld } from "../support/client-session-world.ts"
 import { createWorld, serverIdentity, type World } from "../support/client-world.ts"
 
@@ -15,7 +17,10 @@ vi.mock("../../src/client/session-state.ts", () => ({
       shared.set(name, kept)
       return kept
     },
-    touch: async () => undefined,
+    async touch(id, usedAtMs) {
+      const held = shared.get(name) as SessionState | undefined
+      if (held?.id === id) shared.set(name, { ...held, usedAtMs })
+    },
     remove: async (id) => {
       if ((shared.get(name) as SessionState | undefined)?.id === id) shared.delete(name)
     },
@@ -24,8 +29,8 @@ vi.mock("../../src/client/session-state.ts", () => ({
 
 describe("pages that share a session", () => {
   /** Another page, at the same server. */
-  async function besides({ sessions }: SessionWorld): Promise<World> {
-    const client = { pins: [(await serverIdentity()).kid], session: "shared" } as const
+  async function besides({ sessions }: SessionWorld, more: Partial<ClientOptions> = {}): Promise<World> {
+    const client = { pins: [(await serverIdentity()).kid], session: "shared", ...more } as const
     const world = await createWorld({ client, endpoint: { sessions } })
     world.handler = (_, { session }) => new Response(session)
     return world
@@ -42,6 +47,25 @@ describe("pages that share a session", () => {
     expect([same, (await one.sessions.list()).length]).toEqual([id, 2])
     await one.client.logout()
     expect(await sessionOf(two)).not.toBe(id)
+  })
+
+  it("know of each other's uses, and so do not take a session for idle that another is in", async () => {
+    shared.clear()
+    const clock = createTestClock()
+    const one = await createSessionWorld(
+      { lifetimeSeconds: 5000, idleSeconds: 900, clock },
+      { session: "shared", clock },
+    )
+    one.handler = (_, { session }) => new Response(session)
+    const two = await besides(one, { clock })
+    const id = await sessionOf(one)
+    for (const waitMs of [0, 600_000]) {
+      clock.advance(waitMs)
+      expect(await sessionOf(two)).toBe(id)
+    }
+    clock.advance(600_000)
+    expect(await sessionOf(one)).toBe(id)
+    expect(one.hellos()).toBe(1)
   })
 
   it("end theirs and the one that others have by now", async () => {
