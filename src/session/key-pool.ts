@@ -109,6 +109,7 @@ class Pool implements KeyPool {
   putBack(pair: KeyPair): void {
     this.#pairs.unshift(pair)
     this.#report()
+    this.#settle()
   }
 
   ready(depth: number = this.size): Promise<void> {
@@ -131,9 +132,7 @@ class Pool implements KeyPool {
   fill(): void {
     if (this.#isFilling) return
     this.#isFilling = true
-    void this.#fillAll().finally(() => {
-      this.#isFilling = false
-    })
+    void this.#fillAll()
   }
 
   async #fillAll(): Promise<void> {
@@ -142,7 +141,8 @@ class Pool implements KeyPool {
       try {
         this.#pairs.push(await this.#generate())
       } catch (error) {
-        // the next try waits for someone who needs it
+        // the next try waits for someone who needs it, who may be among those who are told now
+        this.#isFilling = false
         this.#settle(error)
         return
       }
@@ -151,6 +151,8 @@ class Pool implements KeyPool {
       this.#settle()
       await this.#takeRest()
     }
+    // at once, or a pair that is taken in between would not be replaced
+    this.#isFilling = false
   }
 
   #learn(tookMs: number): void {

@@ -85,6 +85,39 @@ describe("a key pool", () => {
     expect(pool.take()).toBe(taken)
   })
 
+  it("tells those who wait of a pair that comes back", async () => {
+    const slow = slowBackend()
+    const pool = create({ size: 1, backend: slow })
+    await slow.finish()
+    const taken = pool.take()
+    const ready = pool.ready()
+    pool.putBack(taken)
+    await ready
+    expect(pool.depth).toBe(1)
+  })
+
+  it("tries again for who is told of a failure and asks at once", async () => {
+    const slow = slowBackend()
+    const pool = create({ size: 1, backend: slow })
+    const ready = pool.ready().catch(() => pool.ready())
+    await slow.fail()
+    expect(slow.asked()).toBe(2)
+    await slow.finish()
+    await ready
+    expect(pool.depth).toBe(1)
+  })
+
+  it.each([1, 2, 3])("replaces a pair that is taken %d turns after it was made", async (turns) => {
+    const slow = slowBackend()
+    const pool = create({ size: 1, backend: slow })
+    let taken: Promise<unknown> = pool.ready()
+    for (let i = 1; i < turns; i++) taken = taken.then(() => undefined)
+    taken = taken.then(() => pool.take())
+    await slow.finish()
+    await taken
+    expect(slow.asked()).toBe(2)
+  })
+
   it("tells when it is ready, and tells of a failure, after which it goes on when it is needed", async () => {
     const slow = slowBackend()
     const pool = create({ size: 2, backend: slow })
