@@ -217,8 +217,10 @@ function endsIn({ table, keys, ask, changed }: Tables): Pick<SessionStore, "end"
         [table, "id"],
         [keys, "key_id"],
       ]) {
-        const ended = `SELECT ${column} FROM ${from} WHERE ends_at_ms <= ${integer(nowMs)} LIMIT ${SWEEP_ROWS}`
-        await ask(`DELETE FROM ${from} WHERE ${column} IN (${ended})`)
+        const hasEnded = `ends_at_ms <= ${integer(nowMs)}`
+        const ended = `SELECT ${column} FROM ${from} WHERE ${hasEnded} LIMIT ${SWEEP_ROWS}`
+        // once more, for what is touched in another transaction meanwhile: only this one is asked again
+        await ask(`DELETE FROM ${from} WHERE ${column} IN (${ended}) AND ${hasEnded}`)
       }
       const [row] = await ask(
         `SELECT CASE WHEN EXISTS (SELECT FROM ${table}) OR EXISTS (SELECT FROM ${keys}) THEN 1 ELSE 0 END AS more`,

@@ -47,6 +47,43 @@ for (const [name, connect] of Object.entries(POSTGRES_CLIENTS)) {
   })
 }
 
+const withoutPg = clientLibrary("pg") === undefined ? "pg" : !hasPostgresServer && "postgres"
+if (withoutPg) notRun("sweeps of the Postgres session store beside others", withoutPg)
+
+describe.skipIf(withoutPg)("a sweep of the Postgres session store", () => {
+  interface Transaction extends Required<Pick<Queries, "query">> {
+    release(): void
+  }
+
+  it("leaves a session that another process touches meanwhile", async () => {
+    const { client, close } = (await POSTGRES_CLIENTS["pg"]?.(server?.port ?? 0)) as ConnectedPostgres
+    const pool = client as {
+      query(text: string): Promise<{ rows: unknown[] }>
+      connect(): Promise<Transaction>
+    }
+    await pool.query(postgresSessionSchema({ table: "swept" }))
+    const store = postgresSessionStore(client, { table: "swept" })
+    const id = "A".repeat(22)
+    const content = new Uint8Array(1)
+    const room = { maxSessions: 9, maxPendingOffers: 9 }
+    await store.add(id, { content, key: undefined, endsAtMs: 2000 }, room, 1000)
+    await store.open(id, { content, principal: undefined, openedAtMs: 1000, endsAtMs: 2000 }, 1000)
+    const other = await pool.connect()
+    await other.query("BEGIN")
+    await other.query(`UPDATE swept SET ends_at_ms = 3000 WHERE id = '${id}'`)
+    const swept = store.sweep(2000)
+    const waiting =
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM \"swept\"%'"
+    while ((await pool.query(waiting)).rows.length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    await other.query("COMMIT")
+    other.release()
+    await swept
+    expect(await store.find(id, 2000)).toMatchObject({ state: "open", endsAtMs: 3000 })
+    await close()
+  })
+})
+
 describe("the Postgres session store", () => {
   const failing = { query: () => Promise.reject(new Error("postgres://user:hunter2@host is down")) }
 
