@@ -28,7 +28,11 @@ return 'added'
   sha: "a18ffb604ea5aab3bec0d853417b4fcc931ddeec",
 }
 
-/** KEYS: session, ends, offers, the principal's. ARGV: id, now, its end, content, principal, when it was opened. */
+/**
+ * KEYS: session, ends, offers, the principal's. ARGV: id, now, its end, content, principal, when it was opened, what session keys begin with.
+ *
+ * Each looks at four of the principal's ids and drops those that are no sessions any more, so that they never are many.
+ */
 export const OPEN: Script = {
   text: `
 local now, ends = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -39,12 +43,15 @@ redis.call('PEXPIRE', KEYS[1], ends - now)
 redis.call('ZADD', KEYS[2], ends, ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if ARGV[5] ~= '' then
+  for _, id in ipairs(redis.call('SRANDMEMBER', KEYS[4], 4)) do
+    if redis.call('EXISTS', ARGV[7] .. id) == 0 then redis.call('SREM', KEYS[4], id) end
+  end
   redis.call('SADD', KEYS[4], ARGV[1])
   redis.call('PEXPIRE', KEYS[4], 604800000)
 end
 return 1
 `,
-  sha: "65b381c067e26c4d9b7ddf07a4b1037fd74a05a0",
+  sha: "9f27bd9b2c2b7278e23661f90e7a675fcb0b6f58",
 }
 
 /** KEYS: session. Gives state, content and end. */

@@ -95,7 +95,8 @@ function writesTo(ask: Ask, names: Names): Pick<SessionStore, "add" | "open" | "
     },
     async open(id, { content, principal = "", openedAtMs, endsAtMs }, nowMs) {
       const keys = [names.session(id), ends, offers, names.principal(principal)]
-      return isOne(await ask(OPEN, keys, id, nowMs, endsAtMs, encode(content), principal, openedAtMs))
+      const args = [id, nowMs, endsAtMs, encode(content), principal, openedAtMs, names.sessions]
+      return isOne(await ask(OPEN, keys, ...args))
     },
     touch: async (id, endsAtMs, nowMs) =>
       isOne(await ask(TOUCH, [names.session(id), ends], id, nowMs, endsAtMs)),

@@ -45,6 +45,30 @@ for (const [name, connect] of Object.entries(REDIS_CLIENTS)) {
   })
 }
 
+const withoutRedis = serverMissing ? "redis-server" : clientLibrary("redis") === undefined && "redis"
+if (withoutRedis) notRun("what the Redis session store keeps of a principal", withoutRedis)
+
+describe.skipIf(withoutRedis)("of a principal the Redis session store", () => {
+  it("keeps few ids of sessions that have ended, and all that live", async () => {
+    const { client, close } = (await REDIS_CLIENTS["redis"]?.(server.port)) as Connected
+    const store = redisSessionStore(client, { prefix: "few" })
+    const room = { maxSessions: 1000, maxPendingOffers: 1000 }
+    const session = { content: new Uint8Array(1), principal: "P".repeat(43), openedAtMs: 1, endsAtMs: 60_000 }
+    const open = async (number: number): Promise<string> => {
+      const id = String(number).padStart(22, "A")
+      await store.add(id, { ...session, key: undefined }, room, 1)
+      await store.open(id, session, 1)
+      return id
+    }
+    for (let i = 0; i < 5; i++) await open(i)
+    for (let i = 5; i < 300; i++) await store.end(await open(i))
+    const { sCard } = client as unknown as { sCard(key: string): Promise<number> }
+    expect(await sCard.call(client, `{few:sessions}:p:${session.principal}`)).toBeLessThan(50)
+    expect(await store.list(session.principal, 1)).toHaveLength(5)
+    await close()
+  })
+})
+
 describe("the Redis session store", () => {
   it("names its scripts by their hashes", () => {
     const all = Object.values(scripts)
