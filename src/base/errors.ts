@@ -12,8 +12,8 @@
  * - `ERR_STALE`: authentic, but outside the freshness window.
  * - `ERR_REPLAYED`: authentic, but seen before.
  * - `ERR_QUARANTINED`: authentic, but from a time that the store may have forgotten. Try again after `retryAfterSeconds`.
- * - `ERR_STORE`: the replay store failed, was too slow, or gave an odd answer: nothing was accepted. Or the store of a key ring did.
- *   From a client's `logout`: the server could not end the session.
+ * - `ERR_STORE`: the replay store failed, was too slow, or gave an odd answer: nothing was accepted. Or the store of
+ *   sessions or of a key ring did. From a client's `logout`: the server could not end the session.
  * - `ERR_STORE_FULL`: the replay store holds as many ids as it may.
  * - `ERR_KEY`: a key that this protocol refuses (docs/protocol.md §2), or one that may not be exported.
  * - `ERR_KEY_UNAVAILABLE`: a key service could not be asked, or no key for a session is ready. Nothing was claimed; the same

@@ -65,7 +65,8 @@ export interface SessionLimits {
  * Keeps offers and sessions. Implement this to use another database.
  *
  * Each method is atomic across all processes that share the store, and takes one round trip. `nowMs` is the caller's time in
- * Unix milliseconds: what has ended by it is as good as gone. Whatever a method throws refuses the message that it was for.
+ * Unix milliseconds: what has ended by it is as good as gone. Whatever a method throws refuses the message that it was for, and so
+ * does an answer of another kind, or one that takes longer than two seconds.
  */
 export interface SessionStore<Content = Uint8Array> {
   /** Contents stay in this process as they are. Absent: they leave it, and are encrypted before. */

@@ -15,6 +15,7 @@ import { receive } from "../envelope/receive.ts"
 import { type KnownSigners, signerPolicy } from "../envelope/signers.ts"
 import { materialOf, type SigningKey, type VerifyingKey } from "../keys/key.ts"
 import type { ReplayGuard } from "../replay/guard.ts"
+import { askedStore } from "./asked-store.ts"
 import { CONFIRMATION } from "./handshake.ts"
 import { createKeyPool, type KeyPool } from "./key-pool.ts"
 import { MAX_LIFETIME_SECONDS } from "./limits.ts"
@@ -171,7 +172,7 @@ function createManager(options: SessionsOptions): {
   if (wrap !== "once" && (wrap as string) !== "each") {
     throw new RangeError(`options.wrap must be "once" or "each", not ${String(wrap)}`)
   }
-  const store = readStore(options.store ?? memorySessionStore())
+  const store = askedStore(readStore(options.store ?? memorySessionStore()))
   const isShared = store.inProcess !== true
   if (!isShared && recordKeys !== undefined) {
     throw new TypeError(
