@@ -25,13 +25,18 @@ function wipe(content: unknown): void {
   else (content as Partial<Wipeable>).wipe?.()
 }
 
+/** A table that is full is looked through no more often: to those who are told to come again, it makes no difference. */
+const LOOK_EVERY_MS = 1000
+
 class Table<Content> {
   readonly #entries = new Map<string, Entry<Content>>()
+  readonly #offers = new Map<string, Entry<Content>>()
   readonly #keys = new Map<string, { readonly sessionId: string; readonly endsAtMs: number }>()
   readonly #idsByPrincipal = new Map<string, Set<string>>()
-  #offers = 0
-  /** Nothing ends before: a table that is full is not looked through for each who asks. */
-  #nextEndMs = Infinity
+  /** Nothing is looked for before. */
+  #nextLookMs = Infinity
+  /** No offer ends before. */
+  #nextOfferEndMs = Infinity
 
   get size(): number {
     return this.#entries.size
@@ -42,7 +47,7 @@ class Table<Content> {
   }
 
   get offers(): number {
-    return this.#offers
+    return this.#offers.size
   }
 
   /** What lives; what has ended by then goes. */
@@ -55,8 +60,8 @@ class Table<Content> {
 
   put(id: string, entry: Entry<Content>): void {
     this.#entries.set(id, entry)
-    this.#nextEndMs = Math.min(this.#nextEndMs, entry.endsAtMs)
-    if (entry.state === "offered") this.#offers++
+    this.#nextLookMs = Math.min(this.#nextLookMs, entry.endsAtMs)
+    if (entry.state === "offered") this.#putOffer(id, entry)
     if (entry.principal === undefined) return
     const ids = this.#idsByPrincipal.get(entry.principal) ?? new Set<string>()
     this.#idsByPrincipal.set(entry.principal, ids.add(id))
@@ -66,29 +71,47 @@ class Table<Content> {
     const entry = this.#entries.get(id)
     if (!entry) return false
     this.#entries.delete(id)
-    if (entry.state === "offered") this.#offers--
+    this.#offers.delete(id)
     this.#forgetPrincipal(entry.principal, id)
     wipe(entry.content)
     return true
   }
 
   removeEnded(nowMs: number): void {
-    if (nowMs < this.#nextEndMs) return
-    this.#nextEndMs = Infinity
-    for (const id of this.#entries.keys()) {
-      const entry = this.get(id, nowMs)
-      if (entry) this.#nextEndMs = Math.min(this.#nextEndMs, entry.endsAtMs)
-    }
+    if (nowMs < this.#nextLookMs) return
+    let nextEndMs = this.#removeEndedFrom(this.#entries, nowMs)
     for (const [keyId, { endsAtMs }] of this.#keys) {
       if (endsAtMs <= nowMs) this.#keys.delete(keyId)
-      else this.#nextEndMs = Math.min(this.#nextEndMs, endsAtMs)
+      else nextEndMs = Math.min(nextEndMs, endsAtMs)
     }
+    this.#nextLookMs = Math.max(nextEndMs, nowMs + LOOK_EVERY_MS)
+  }
+
+  /** Offers alone: whoever asks for another must not have all sessions looked through. */
+  removeEndedOffers(nowMs: number): void {
+    if (nowMs < this.#nextOfferEndMs) return
+    this.#nextOfferEndMs = this.#removeEndedFrom(this.#offers, nowMs)
+  }
+
+  /** Tells when the first of the others ends. */
+  #removeEndedFrom(entries: ReadonlyMap<string, Entry<Content>>, nowMs: number): number {
+    let nextEndMs = Infinity
+    for (const [id, { endsAtMs }] of entries) {
+      if (endsAtMs <= nowMs) this.remove(id)
+      else nextEndMs = Math.min(nextEndMs, endsAtMs)
+    }
+    return nextEndMs
+  }
+
+  #putOffer(id: string, entry: Entry<Content>): void {
+    this.#offers.set(id, entry)
+    this.#nextOfferEndMs = Math.min(this.#nextOfferEndMs, entry.endsAtMs)
   }
 
   /** Names that outlive their sessions: as few as there were keys to give away. */
   nameKey({ id, endsAtMs }: SessionKeyName, sessionId: string): void {
     this.#keys.set(id, { sessionId, endsAtMs })
-    this.#nextEndMs = Math.min(this.#nextEndMs, endsAtMs)
+    this.#nextLookMs = Math.min(this.#nextLookMs, endsAtMs)
   }
 
   idOfKey(keyId: string, nowMs: number): string | undefined {
@@ -132,7 +155,8 @@ export function memorySessionStore<Content = object>(): InProcessSessionStore<Co
   return {
     inProcess: true,
     add(id, { content, key, endsAtMs }, { maxSessions, maxPendingOffers }, nowMs) {
-      if (table.size >= maxSessions || table.offers >= maxPendingOffers) table.removeEnded(nowMs)
+      if (table.offers >= maxPendingOffers) table.removeEndedOffers(nowMs)
+      if (table.size >= maxSessions) table.removeEnded(nowMs)
       if (table.offers >= maxPendingOffers) throw full("offers", 1)
       if (table.size >= maxSessions) throw full("sessions", 10)
       if (table.get(id, nowMs)) throw new TypeError("id must be new")
