@@ -96,9 +96,17 @@ export interface Sessions {
   openMessage(envelope: string, options: SessionMessageOptions): Promise<Opened>
   /** Ends a session, or drops an offer; tells whether there was one. */
   end(id: string): Promise<boolean>
-  /** Ends all sessions that a signing key has opened, by its thumbprint; tells how many. */
+  /**
+   * Ends all sessions that a signing key has opened, by its thumbprint; tells how many.
+   *
+   * @throws `TypeError` for what is no thumbprint: nobody's sessions are not ended together.
+   */
   endAll(principal: string): Promise<number>
-  /** The open sessions, or those of one signing key. */
+  /**
+   * The open sessions, or those of one signing key.
+   *
+   * @throws `TypeError` for what is no thumbprint.
+   */
   list(principal?: string): Promise<SessionSummary[]>
   /** Resolves when as many sessions can open at once. Default: as many as the key pool holds. */
   ready(depth?: number): Promise<void>
@@ -120,6 +128,8 @@ const OPTIONS = [
 ]
 const READER_OPTIONS = ["origin", "replay", "signedBy", "knownSigners"]
 const MESSAGE_OPTIONS = [...READER_OPTIONS, "context", "maxMessageBytes"]
+
+const THUMBPRINT = /^[\w-]{43}$/
 
 const managers = new WeakMap<Sessions, SessionManager>()
 
@@ -186,6 +196,29 @@ function createManager(options: SessionsOptions): {
     ...{ identity, keyPool, store, codec, lifetimeSeconds, idleSeconds, limits, wrap, clock },
   })
   return { manager, keyPool, store }
+}
+
+/** Nobody has no sessions: a store could take that for all of them. */
+function assertPrincipal(principal: unknown): void {
+  if (typeof principal === "string" && THUMBPRINT.test(principal)) return
+  throw new TypeError(`principal must be a thumbprint, 43 characters, not ${describe(principal)}`)
+}
+
+function whatOperatorsAsk(
+  store: SessionStore<unknown>,
+  clock: Clock,
+): Pick<Sessions, "end" | "endAll" | "list"> {
+  return {
+    end: async (id) => isSessionId(id) && store.end(id),
+    async endAll(principal) {
+      assertPrincipal(principal)
+      return store.endAll(principal)
+    },
+    async list(principal) {
+      if (principal !== undefined) assertPrincipal(principal)
+      return store.list(principal, clock())
+    },
+  }
 }
 
 function assertOrigin(origin: unknown): void {
@@ -258,9 +291,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       })
       return (await receive(envelope, reading)).admit()
     },
-    end: async (id) => store.end(id),
-    endAll: async (principal) => store.endAll(principal),
-    list: async (principal) => store.list(principal, clock()),
+    ...whatOperatorsAsk(store, clock),
     ready: (depth) => keyPool.ready(depth),
     close() {
       keyPool.close()

@@ -63,7 +63,7 @@ const sqlOf = (table: string) =>
     end: `DELETE FROM ${table} WHERE id = ?`,
     endAll: `DELETE FROM ${table} WHERE principal = ?`,
     list: `SELECT id, principal, opened_at_ms AS opened, ends_at_ms AS ends FROM ${table}
-      WHERE state = 'open' AND ends_at_ms > ? AND (? = '' OR principal = ?)`,
+      WHERE state = 'open' AND ends_at_ms > ? AND (? IS NULL OR principal = ?)`,
     sweep: `DELETE FROM ${table} WHERE id IN (SELECT id FROM ${table} WHERE ends_at_ms <= ? LIMIT ${SWEEP_ROWS})`,
     sweepKeys: `DELETE FROM ${table}_keys
       WHERE key_id IN (SELECT key_id FROM ${table}_keys WHERE ends_at_ms <= ? LIMIT ${SWEEP_ROWS})`,
@@ -159,9 +159,9 @@ class Sessions implements SessionStore {
   readonly endAll: SessionStore["endAll"] = (principal) =>
     this.#ask((sql) => Number(sql.endAll.run(principal).changes))
 
-  readonly list: SessionStore["list"] = (principal = "", nowMs) =>
+  readonly list: SessionStore["list"] = (principal, nowMs) =>
     this.#ask((sql) =>
-      (sql.list.all(nowMs, principal, principal) as Row[]).map((row) => ({
+      (sql.list.all(nowMs, principal ?? null, principal ?? null) as Row[]).map((row) => ({
         id: String(row["id"]),
         principal: typeof row["principal"] === "string" ? row["principal"] : undefined,
         openedAtMs: Number(row["opened"]),

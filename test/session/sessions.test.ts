@@ -71,6 +71,22 @@ describe.each(Object.entries(KINDS))("a session %s", (_, options) => {
     await expect(sessions.openMessage(await session.seal("b"), terms)).rejects.toMatchObject(noSession)
   })
 
+  it("is nobody's without a signature, and ends for nobody: names that are none end nothing", async () => {
+    const { open, sessions } = await world()
+    const { id } = await open()
+    for (const principal of [undefined, null, "", "x", "A".repeat(44), {}]) {
+      await expect(sessions.endAll(principal as string)).rejects.toThrow(/principal must be a thumbprint/)
+    }
+    for (const principal of [null, "", "x", {}]) {
+      await expect(sessions.list(principal as string)).rejects.toThrow(/principal must be a thumbprint/)
+    }
+    for (const wrong of [undefined, "", "x", `${id}x`, "'; DROP TABLE x"]) {
+      expect(await sessions.end(wrong as string)).toBe(false)
+    }
+    expect(await sessions.endAll("A".repeat(43))).toBe(0)
+    expect(await sessions.list()).toHaveLength(1)
+  })
+
   it("that nobody signed does not pass where a signature is demanded", async () => {
     const { open, sessions, terms } = await world()
     const { verifyingKey } = await generateSigningKeyPair()
