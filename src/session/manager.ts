@@ -51,8 +51,10 @@ const MAX_OPENING_BYTES = 64
 /** For so long after its end a session's key is still known to be one: messages on the way are told that it ended. */
 const NAME_SECONDS = 600
 const SWEEP_EVERY_MS = 15_000
-/** A store that others share is told of messages no more often. */
+/** A store that others share is told of messages no more often, */
 const TOUCH_EVERY_MS = 1000
+/** and ten times within the time that a session may be idle. */
+const TOUCHES_WHILE_IDLE = 10
 
 /** For readers that bound private-key operations elsewhere, or not at all. */
 export const ungated = (key: SelectedKey): SelectedKey => key
@@ -69,6 +71,7 @@ export class SessionManager<Content = unknown> {
   /** Tells this process's records from those of others. */
   readonly #maker: string
   #sweep: ReturnType<typeof setTimeout> | undefined
+  #isClosed = false
 
   constructor(terms: SessionTerms<Content>) {
     this.#terms = terms
@@ -225,6 +228,7 @@ export class SessionManager<Content = unknown> {
 
   /** Stops sweeping: nothing of the manager's keeps running. */
   close(): void {
+    this.#isClosed = true
     clearTimeout(this.#sweep)
   }
 
@@ -251,7 +255,8 @@ export class SessionManager<Content = unknown> {
     const { store, clock } = this.#terms
     const nowMs = clock()
     const endsAtMs = endOf(record, nowMs)
-    if (!store.inProcess && endsAtMs - knownEndMs < TOUCH_EVERY_MS) return
+    const everyMs = Math.min(TOUCH_EVERY_MS, (record.facts.idleSeconds * 1000) / TOUCHES_WHILE_IDLE)
+    if (!store.inProcess && endsAtMs - knownEndMs < everyMs) return
     return andThen(store.touch(id, endsAtMs, nowMs), (lives) => {
       if (!lives) throw noSession()
     })
@@ -259,7 +264,7 @@ export class SessionManager<Content = unknown> {
 
   /** One timer for all that may end, which keeps no process alive. */
   #sweepLater(): void {
-    if (this.#sweep !== undefined) return
+    if (this.#sweep !== undefined || this.#isClosed) return
     this.#sweep = setTimeout(() => {
       this.#sweep = undefined
       void (async () => this.#terms.store.sweep(this.#terms.clock()))()

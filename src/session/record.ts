@@ -144,9 +144,9 @@ async function importPkcs8(backend: Backend, der: Bytes, extractable: boolean): 
  * @throws `TypeError` or `RangeError` naming the option, unless there is at least one key, each of 32 bytes.
  */
 export function encryptedCodec(
-  backend: Backend,
   keys: readonly Uint8Array[] | undefined,
-): RecordCodec<Uint8Array> {
+): (backend: Backend) => RecordCodec<Uint8Array> {
   const store = "this session store is shared, and must not read sessions"
-  return new Encrypted(backend, readRecordKeys(keys, "options.recordKeys", store))
+  const copies = readRecordKeys(keys, "options.recordKeys", store)
+  return (backend) => new Encrypted(backend, copies)
 }

@@ -165,9 +165,10 @@ function createManager(options: SessionsOptions): {
   manager: SessionManager
   keyPool: KeyPool
   store: SessionStore<unknown>
+  clock: Clock
 } {
   assertOptions(options, "options", OPTIONS)
-  const { identity, lifetimeSeconds = 3600, clock = systemClock, wrap = "once", recordKeys } = options
+  const { identity, lifetimeSeconds = 3600, clock: given = systemClock, wrap = "once", recordKeys } = options
   const {
     idleSeconds = Math.min(900, lifetimeSeconds),
     maxSessions = 100_000,
@@ -178,7 +179,7 @@ function createManager(options: SessionsOptions): {
   assertInteger(idleSeconds, "options.idleSeconds", 1, lifetimeSeconds)
   assertInteger(maxSessions, "options.maxSessions", 1, 100_000_000)
   assertInteger(maxPendingOffers, "options.maxPendingOffers", 1, 100_000)
-  assertFunction(clock, "options.clock")
+  assertFunction(given, "options.clock")
   if (wrap !== "once" && (wrap as string) !== "each") {
     throw new RangeError(`options.wrap must be "once" or "each", not ${String(wrap)}`)
   }
@@ -189,13 +190,17 @@ function createManager(options: SessionsOptions): {
       "options.recordKeys are for a session store that is shared: this one stays in the process",
     )
   }
+  const codecWith = isShared ? encryptedCodec(recordKeys) : () => plainCodec
+  // the last that can go wrong: a pool begins to fill as soon as it is made
   const keyPool = readPool(options.keyPool ?? createKeyPool({ extractable: isShared }), isShared)
-  const codec = (isShared ? encryptedCodec(keyPool.backend, recordKeys) : plainCodec) as RecordCodec<unknown>
+  const codec = codecWith(keyPool.backend) as RecordCodec<unknown>
   const limits = { maxSessions, maxPendingOffers }
+  // a database has whole milliseconds, and a clock may have parts of them
+  const clock: Clock = () => Math.floor(given())
   const manager = new SessionManager({
     ...{ identity, keyPool, store, codec, lifetimeSeconds, idleSeconds, limits, wrap, clock },
   })
-  return { manager, keyPool, store }
+  return { manager, keyPool, store, clock }
 }
 
 /** Nobody has no sessions: a store could take that for all of them. */
@@ -254,8 +259,7 @@ function assertOrigin(origin: unknown): void {
  * ```
  */
 export function createSessions(options: SessionsOptions): Sessions {
-  const { manager, keyPool, store } = createManager(options)
-  const clock = options.clock ?? systemClock
+  const { manager, keyPool, store, clock } = createManager(options)
   const sessions: Sessions = {
     async offer(hello, terms) {
       assertOptions(terms, "options", ["origin"])
