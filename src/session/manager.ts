@@ -165,16 +165,21 @@ export class SessionManager<Content = unknown> {
     // in mode `once` the private key is left behind here
     const privateKey = offer.facts.wrap === "each" ? offer.privateKey : undefined
     const record = new SessionRecord({ ...offer.facts, opener }, privateKey, secret)
-    const openedAtMs = clock()
-    const session = {
-      content: await codec.encode(id, record),
-      principal: opener,
-      openedAtMs,
-      endsAtMs: endOf(record, openedAtMs),
+    let isKept = false
+    try {
+      const openedAtMs = clock()
+      const session = {
+        content: await codec.encode(id, record),
+        principal: opener,
+        openedAtMs,
+        endsAtMs: endOf(record, openedAtMs),
+      }
+      const isOpen = await store.open(id, session, openedAtMs)
+      if (!isOpen) throw new SealwireError("ERR_REPLAYED", "the offer was opened before, or has run out")
+      isKept = store.inProcess === true
+    } finally {
+      if (!isKept) record.wipe()
     }
-    if (await store.open(id, session, openedAtMs)) return
-    record.wipe()
-    throw new SealwireError("ERR_REPLAYED", "the offer was opened before, or has run out")
   }
 
   /**
@@ -191,7 +196,7 @@ export class SessionManager<Content = unknown> {
         backend: this.#backend,
         encryptedKeyBytes: 0,
         madeAtMs: this.#madeAtMs(found.record),
-        contentKey: (_, nonce) => secret.expand(use, nonce),
+        contentKey: (_, nonce) => this.#lastUse(found.record, secret.expand(use, nonce)),
         session: this.#bindingOf(id, found),
       }
     })
@@ -221,7 +226,8 @@ export class SessionManager<Content = unknown> {
       contentKey: (encryptedKey) => privateKey.unwrap(encryptedKey),
       session: {
         ...this.#bindingOf(id, found),
-        contextHash: (nonce) => eachContextHash(this.#backend, secret, context, nonce),
+        contextHash: (nonce) =>
+          this.#lastUse(found.record, eachContextHash(this.#backend, secret, context, nonce)),
       },
     }
   }
@@ -240,6 +246,14 @@ export class SessionManager<Content = unknown> {
         if (record?.facts.origin !== origin) throw noSession()
         return { record, endsAtMs: stored.endsAtMs }
       })
+    })
+  }
+
+  /** What a shared store has was read for one message, and its secret goes when that has its key. */
+  #lastUse<Key>(record: SessionRecord, key: MaybePromise<Key>): MaybePromise<Key> {
+    return andThen(key, (derived) => {
+      if (!this.#terms.store.inProcess) record.wipe()
+      return derived
     })
   }
 

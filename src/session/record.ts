@@ -92,9 +92,11 @@ class Encrypted implements RecordCodec<Uint8Array> {
     const der = privateKey ? await exportPkcs8(privateKey) : empty()
     const head = encodeAscii(JSON.stringify(facts))
     const plaintext = concatPrefixed(NOTHING, [head, secret?.bytes ?? empty()], der)
-    const content = await this.#cipher.seal(id, plaintext)
-    for (const bytes of [der, plaintext]) bytes.fill(0)
-    return content
+    try {
+      return await this.#cipher.seal(id, plaintext)
+    } finally {
+      for (const bytes of [der, plaintext]) bytes.fill(0)
+    }
   }
 
   async decode(id: string, content: Uint8Array): Promise<SessionRecord | undefined> {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest"
 
-import { backend } from "#backend"
-
 import { createReplayGuard, memoryStore } from "../../src/index.ts"
 import { generateSigningKeyPair } from "../../src/keys.ts"
 import {
@@ -10,8 +8,6 @@ import {
   type SessionsOptions,
   type SessionStore,
 } from "../../src/session.ts"
-import type { SessionRecord } from "../../src/session/record.ts"
-import { SecretBytes } from "../../src/session/secret.ts"
 import { sharedStore } from "../support/shared-session-store.ts"
 import { createWorld, endlessPool, ORIGIN, serverIdentity, type World } from "../support/session-world.ts"
 
@@ -303,27 +299,6 @@ describe("whatever the replay guard lets through", () => {
     const replay = createReplayGuard({ store: { claim } })
     const late = sessions.openMessage(await session.seal("a"), { origin: ORIGIN, replay })
     await expect(late).rejects.toMatchObject(noSession)
-  })
-})
-
-describe("secrets", () => {
-  it("derive nothing once they are wiped: zeros would be a key that anyone knows", () => {
-    const secret = new SecretBytes(backend, new Uint8Array(32).fill(7))
-    secret.wipe()
-    expect(() => secret.expand("message", new Uint8Array(16))).toThrow(expect.objectContaining(noSession))
-  })
-
-  it("are overwritten when a session ends, and the private key is gone as soon as it is open", async () => {
-    const store = memorySessionStore<SessionRecord>()
-    const { open, sessions, now } = await createWorld({ store })
-    const session = await open()
-    const stored = await store.find(session.id, now())
-    const bytes = stored?.content.secret?.bytes
-    expect(stored?.content.privateKey).toBeUndefined()
-    expect(bytes?.some((byte) => byte !== 0)).toBe(true)
-    await sessions.end(session.id)
-    expect(bytes?.every((byte) => byte === 0)).toBe(true)
-    expect(stored?.content.secret).toBeUndefined()
   })
 })
 
