@@ -212,6 +212,20 @@ const CASES: Readonly<Record<string, (subject: Subject) => Promise<void>>> = {
     check((await store.find(ids[0] ?? "", nowMs)) !== undefined, "a session was evicted")
   },
 
+  "lets in as many of 50 offers at once as there is room for": async ({ store, nowMs }) => {
+    const held = (await store.list(undefined, nowMs)).length
+    const entry = { content: randomBytes(9), key: undefined, endsAtMs: nowMs + MINUTE_MS }
+    // a store that counts first and adds later does so by chance only
+    for (let places = 5; places <= 50; places += 5) {
+      const full = places % 2 ? { maxPendingOffers: places } : { maxSessions: held + places }
+      const adding = Array.from({ length: 50 }, async () =>
+        store.add(randomId(), entry, { ...ROOM, ...full }, nowMs),
+      )
+      const added = (await Promise.allSettled(adding)).filter(({ status }) => status === "fulfilled").length
+      check(added === 5, `${added} of 50 offers found one of 5 places`)
+    }
+  },
+
   "sweeps what has ended, and nothing else": async ({ store, nowMs }) => {
     const lives = await opened({ store, nowMs }, nowMs + 10 * MINUTE_MS)
     const ended = await opened({ store, nowMs }, nowMs + MINUTE_MS)
