@@ -236,6 +236,16 @@ describe("records in a shared store", () => {
     await expect(without.read(await session.seal("b"))).rejects.toMatchObject(noSession)
   })
 
+  it("move between servers of which some have a new key second, and some have it first", async () => {
+    const store = sharedStore()
+    const older = crypto.getRandomValues(new Uint8Array(32))
+    const late = await createWorld({ store, recordKeys: [older, recordKey] })
+    const early = await createWorld({ store, recordKeys: [recordKey, older] })
+    early.now.set(late.now())
+    expect(await early.read(await (await late.open()).seal("a"))).toBe("a")
+    expect(await late.read(await (await early.open()).seal("b"))).toBe("b")
+  })
+
   it("do not open under another session's id", async () => {
     const store = sharedStore()
     const { open, read } = await createWorld({ store, recordKeys: [recordKey] })
