@@ -216,6 +216,18 @@ describe("an endpoint with sessions", () => {
     expect((await endpoint.handle(good, unreachable)).status).toBe(200)
   })
 
+  it("counts hellos by their source before they take a pair", async () => {
+    const pool = await endlessPool()
+    const endpoint = await serving({ keyPool: pool }, { limits: { bySource: { sessions: 2 } } })
+    const sayHelloFrom = async (address: string): Promise<number> => {
+      const hello = post(PATH, `{"cn":"${"A".repeat(43)}"}`)
+      return (await endpoint.handle(hello, unreachable, { address, encrypted: true })).status
+    }
+    for (const status of [200, 200, 429, 429]) expect(await sayHelloFrom("203.0.113.9")).toBe(status)
+    expect(pool.taken()).toBe(2)
+    expect(await sayHelloFrom("198.51.100.7")).toBe(200)
+  })
+
   it.each<[string, () => Request, number]>([
     ["a hello that is none", () => post(PATH, "{}"), 400],
     ["a hello of a megabyte", () => post(PATH, "x".repeat(1_000_000)), 413],
