@@ -203,10 +203,14 @@ function createManager(options: SessionsOptions): {
   return { manager, keyPool, store, clock }
 }
 
-/** Nobody has no sessions: a store could take that for all of them. */
+function assertText(value: unknown, name: string): void {
+  if (typeof value !== "string") throw new TypeError(`${name} must be a string, not ${describe(value)}`)
+}
+
+/** A key in place of its thumbprint would end nothing, and a store could take nobody for everybody. */
 function assertPrincipal(principal: unknown): void {
   if (typeof principal === "string" && THUMBPRINT.test(principal)) return
-  throw new TypeError(`principal must be a thumbprint, 43 characters, not ${describe(principal)}`)
+  throw new TypeError(`principal must be the thumbprint of a signing key, not ${describe(principal)}`)
 }
 
 function whatOperatorsAsk(
@@ -214,7 +218,10 @@ function whatOperatorsAsk(
   clock: Clock,
 ): Pick<Sessions, "end" | "endAll" | "list"> {
   return {
-    end: async (id) => isSessionId(id) && store.end(id),
+    async end(id) {
+      assertText(id, "id")
+      return isSessionId(id) && store.end(id)
+    },
     async endAll(principal) {
       assertPrincipal(principal)
       return store.endAll(principal)
@@ -224,11 +231,6 @@ function whatOperatorsAsk(
       return store.list(principal, clock())
     },
   }
-}
-
-function assertOrigin(origin: unknown): void {
-  if (typeof origin !== "string")
-    throw new TypeError(`options.origin must be a string, not ${describe(origin)}`)
 }
 
 /**
@@ -263,13 +265,13 @@ export function createSessions(options: SessionsOptions): Sessions {
   const sessions: Sessions = {
     async offer(hello, terms) {
       assertOptions(terms, "options", ["origin"])
-      assertOrigin(terms.origin)
+      assertText(terms.origin, "options.origin")
       return manager.offer(hello, terms.origin)
     },
     async open(id, opening, terms) {
       assertOptions(terms, "options", READER_OPTIONS)
       const { origin, replay, signedBy, knownSigners } = terms
-      assertOrigin(origin)
+      assertText(origin, "options.origin")
       assertGuard(replay)
       const policy = signerPolicy(signedBy, knownSigners)
       if (!isSessionId(id)) throw noSession()
@@ -280,7 +282,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     async openMessage(envelope, terms) {
       assertOptions(terms, "options", MESSAGE_OPTIONS)
       const { origin, replay, signedBy, knownSigners, maxMessageBytes } = terms
-      assertOrigin(origin)
+      assertText(origin, "options.origin")
       assertGuard(replay)
       const { bytes: context, hash: contextHash } = readContext(terms.context ?? "")
       const { signatureRequired, findSigner } = signerPolicy(signedBy, knownSigners)
