@@ -36,7 +36,7 @@ export interface SessionsOptions {
   readonly store?: SessionStore | InProcessSessionStore<object>
   /**
    * Keys of 32 random bytes that records are encrypted under, where the store is a shared one: the first encrypts, all decrypt.
-   * To rotate, put a new one second on all servers, then first, and drop the old one once `lifetimeSeconds` have passed.
+   * To rotate, put the new one second on all servers, then first, and drop the old one once `lifetimeSeconds` have passed.
    */
   readonly recordKeys?: readonly Uint8Array[]
   /** Longest life of a session, in seconds: 60 to 604,800. Default: 3,600. */
