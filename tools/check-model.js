@@ -1,10 +1,12 @@
 /**
- * The spin model of the replay guard holds as it is built, and fails as README.md beside it says for each seeded fault.
+ * The spin model of the replay guard holds as it is built, and fails as README.md beside it says for each seeded fault. So do the
+ * ProVerif models, where `PROVERIF` names the program.
  */
 
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 
+import { checkProverif } from "./proverif.js"
 import { root, run } from "./run.js"
 import { temporaryFolder } from "./temporary-folder.js"
 
@@ -85,7 +87,7 @@ async function assertOutcome(variant, failing) {
 }
 
 /** @returns {Promise<string>} */
-export async function check() {
+async function checkSpin() {
   const missing = []
   for (const program of ["spin", "gcc"]) if (!(await isHere(program))) missing.push(program)
   if (missing.length > 0) {
@@ -96,4 +98,10 @@ export async function check() {
   for (const [variant, failing] of Object.entries(variants)) states += await assertOutcome(variant, failing)
   const seeded = Object.values(variants).filter((failing) => failing !== undefined).length
   return `${Object.keys(variants).length - seeded} variants hold, ${seeded} fail as they must, ${states} states`
+}
+
+/** @returns {Promise<string>} */
+export async function check() {
+  const proverif = await checkProverif(process.env["PROVERIF"])
+  return `${await checkSpin()}; ${proverif}`
 }
