@@ -41,7 +41,7 @@ function refused(response: Response, nowMs: number): SealwireError {
   const { status: outerStatus, headers } = response
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), nowMs)
   const code = outerStatus === 401 ? "ERR_NO_SESSION" : "ERR_KEYS_UNTRUSTED"
-  return new SealwireError(code, `the server's offer of a session was answered with status ${outerStatus}`, {
+  return new SealwireError(code, `the server gave no session, and answered with status ${outerStatus}`, {
     outerStatus,
     retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
   })

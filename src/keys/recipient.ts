@@ -164,7 +164,7 @@ export async function generateKeyPair(options: GenerateKeyPairOptions = {}): Pro
   assertOptions(options, "options", [...PRIVATE_KEY_OPTIONS, "modulusBits"])
   const { backend = platform, extractable = false, modulusBits = 3072 } = options
   if (!MODULUS_BITS.includes(modulusBits)) {
-    throw new RangeError(`modulusBits must be ${MODULUS_BITS.join(", ")}, not ${String(modulusBits)}`)
+    throw new RangeError(`modulusBits must be 2048, 3072 or 4096, not ${String(modulusBits)}`)
   }
   const { publicJwk, handle } = await backend.generateRsa(modulusBits, extractable)
   const jwk = publicPart(publicJwk)

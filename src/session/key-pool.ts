@@ -211,7 +211,7 @@ export function createKeyPool(options: KeyPoolOptions = {}): KeyPool {
     throw new RangeError(`options.share must be above 0 and at most 1, not ${String(share)}`)
   }
   if (!MODULUS_BITS.includes(modulusBits)) {
-    throw new RangeError(`options.modulusBits must be ${MODULUS_BITS.join(", ")}, not ${String(modulusBits)}`)
+    throw new RangeError(`options.modulusBits must be 2048, 3072 or 4096, not ${String(modulusBits)}`)
   }
   if (onDepth !== undefined) assertFunction(onDepth, "options.onDepth")
   const pool = new Pool({
