@@ -129,8 +129,7 @@ async function failureOf(error: unknown, target: Target, deadline: Deadline): Pr
   if (outerStatus === 400 || outerStatus === 401) {
     const reason = await deadline.wait(target.refused(outerStatus)).catch(() => undefined)
     if (reason !== "no-session") return { reason, error }
-    const message = "the server does not know the session any longer: the next request opens another"
-    return { reason, error: new SealwireError("ERR_NO_SESSION", message, { outerStatus }) }
+    return { reason, error: new SealwireError("ERR_NO_SESSION", "the session has ended", { outerStatus }) }
   }
   return { reason: mayPass(outerStatus) ? "unsealed" : undefined, error }
 }

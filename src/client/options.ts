@@ -174,7 +174,7 @@ function readSession({ session = false, pins }: ClientOptions): Settings["sessio
     throw new TypeError(`options.session must be true, false or "shared", not ${describe(session)}`)
   }
   if (session === false || pins !== undefined) return session
-  throw new TypeError("options.session needs pins: offers of sessions are believed by them")
+  throw new TypeError("options.session needs pins")
 }
 
 function readRetry({ retry = {}, budgetMs = 60_000 }: ClientOptions): RetryPolicy {
