@@ -73,7 +73,7 @@ export function decodeUtf8(bytes: Bytes): string | undefined {
 
 /** Names the kind of a value for an error message, never the value. */
 export function describe(value: unknown): string {
-  if (value === null) return "null"
+  if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return "an array"
-  return typeof value === "object" || typeof value === "undefined" ? typeof value : `a ${typeof value}`
+  return `${typeof value === "object" ? "an" : "a"} ${typeof value}`
 }
