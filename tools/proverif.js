@@ -33,6 +33,8 @@ const CONFIRMATION = `  in(net, r: bitstring);
   let body(d, rs, m) = opn(kdf(ext(H(e), seed), lReply, jr), hr, c) in
   if d = H((hr, rs, m)) && jr = nonceOf(rs) && m = sid then
 `
+/** Where ProVerif's own choice of facts to resolve upon goes on for ever. */
+const TERMINATING = /** @type {const} */ (["free net: channel.", "set selFun = Term. free net: channel."])
 const EACH_CONTEXT = "  if cx2 = ctxh((aud, k2b(kdf(sec, lEach, j2)))) then\n"
 
 /** @type {readonly Fault[]} */
@@ -44,6 +46,7 @@ const faults = [
     changes: [
       ["verify(vk(csk), s) in", "verify(vk(other), s) in"],
       ["free csk: ssk [private].", "free csk: ssk [private]. free other: ssk."],
+      TERMINATING,
     ],
   },
   {
