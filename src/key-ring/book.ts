@@ -97,7 +97,9 @@ export class RingBook {
     const found = await asked(this.#store.load("ring"))
     if (!found)
       throw ringFailed(
-        this.#version === 0 ? "has no ring: in a first deployment, open it with create: true" : "has lost the ring: restore a backup",
+        this.#version === 0
+          ? "has no ring: in a first deployment, open it with create: true"
+          : "has lost the ring: restore a backup",
       )
     if (found.version < this.#version) {
       const versions = `from version ${this.#version} to ${found.version}`
