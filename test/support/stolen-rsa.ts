@@ -18,6 +18,8 @@ const WORD_BYTES = 8
 const EXPONENT = 65537n
 /** Of 128 random bytes about 100 differ; text, pointers and tables have fewer. */
 const FEWEST_DIFFERENT = 72
+/** A prime is odd, and at least √2 · 2^1023 where it has 1024 bits (FIPS 186-5, A.1.1). */
+const LEAST_HIGHEST_BYTE = 0xb5
 
 const toBigint = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString("hex")}`)
 
@@ -42,8 +44,7 @@ export function stealRsa(image: MemoryImage, modulus: Uint8Array): StolenRsa | u
   const length = modulus.length / 2
   for (const { bytes } of image) {
     for (let at = 0; at + length <= bytes.length; at += WORD_BYTES) {
-      // odd, and of full length: OpenSSL sets the two highest bits of a prime
-      if (((bytes[at] ?? 0) & 1) === 0 || (bytes[at + length - 1] ?? 0) < 0xc0) continue
+      if (((bytes[at] ?? 0) & 1) === 0 || (bytes[at + length - 1] ?? 0) < LEAST_HIGHEST_BYTE) continue
       const window = bytes.subarray(at, at + length)
       if (!looksRandom(window)) continue
       const p = toBigint(Buffer.from(window).reverse())
