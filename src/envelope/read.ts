@@ -6,7 +6,7 @@
  */
 
 import { type Bytes, equalConstantTime } from "../base/bytes.ts"
-import { openFailed, type SealwireError } from "../base/errors.ts"
+import { openFailed, SealwireError } from "../base/errors.ts"
 import type { Backend, MaybePromise } from "../crypto/backend.ts"
 import { KEY_BYTES } from "../crypto/sizes.ts"
 import { type Covered, digestOf, nonceOf } from "./digest.ts"
@@ -85,8 +85,8 @@ async function contentKeyOf(selected: SelectedKey, { encryptedKey, nonce }: Enve
     const key = await selected.contentKey(encryptedKey, nonce)
     return key.length === KEY_BYTES ? key : decoy
   } catch (error) {
-    const code = (error as Partial<SealwireError> | undefined)?.code
     // a key service that was not reached, or a session that ends at that moment, says nothing about the envelope
+    const code = error instanceof SealwireError && error.code
     if (code === "ERR_KEY_UNAVAILABLE" || code === "ERR_NO_SESSION") throw error
     return decoy
   }
