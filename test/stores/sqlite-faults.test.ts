@@ -37,11 +37,21 @@ const stepBy = (stepMs: number): Omit<Fault, "store"> => ({
   },
 })
 
+const claimAny = async (store: ReplayStore): Promise<boolean> =>
+  store.claim(randomBytes(32).toString("base64url"), Date.now() + 120_000)
+
 async function fill(store: ReplayStore, count: number): Promise<void> {
-  const claims = Array.from({ length: count }, () =>
-    store.claim(randomBytes(32).toString("base64url"), Date.now() + 120_000),
-  )
-  await Promise.allSettled(claims)
+  await Promise.allSettled(Array.from({ length: count }, () => claimAny(store)))
+}
+
+/** Until no page of the table has room for another id: 200 in a row that find none hit each of 20 pages. */
+async function fillUp(store: ReplayStore): Promise<void> {
+  for (let refused = 0; refused < 200;) {
+    refused = await claimAny(store).then(
+      () => 0,
+      () => refused + 1,
+    )
+  }
 }
 
 const open = anySqlite
@@ -72,8 +82,7 @@ describe.skipIf(!open)("SQLite store in faults", { timeout: 60_000 }, () => {
       store,
       begin: async () => {
         database.exec("PRAGMA max_page_count = 20")
-        for (let batch = 0; batch < 10; batch++) await fill(store, 100)
-        for (let claim = 0; claim < 100; claim++) await fill(store, 1)
+        await fillUp(store)
       },
       end: () => {
         database.exec("PRAGMA max_page_count = 1000000")
